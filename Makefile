@@ -1,0 +1,35 @@
+.PHONY: demo test setup setup-run lint clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+demo: setup-run
+	$(VENV)/bin/hansa demo --out hansa-demo
+
+test: setup
+	$(VENV)/bin/pytest -n 2 --dist loadfile
+
+lint: setup
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+setup-run: $(VENV)/.run
+setup: $(VENV)/.dev
+
+$(PYTHON):
+	python3 -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) hansa-demo

@@ -1,0 +1,1 @@
+"""Hansa: health-data cohorts answer questions together without a record leaving home."""
