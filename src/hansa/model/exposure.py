@@ -1,0 +1,52 @@
+"""What a step's sums are sums over: the columns and people whom the disclosure rules look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BoolArray", "Exposure", "FloatArray"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """Columns summed over some of the rows of one partition.
+
+    Attributes
+    ----------
+    name : str
+        What is summed, for the steward ("design", "chol, disease = true").
+    rows : BoolArray, shape (n,)
+        The rows that enter the sums.
+    columns : FloatArray, shape (n, c)
+        The columns as the researcher wrote them: neither centred nor scaled; c may be 0 for pure counts.
+    names : tuple of str, length c
+    derived : tuple of bool, length c
+        True for a column that is more than a dictionary variable or one of its levels: an asker can cut such
+        a column to fit a person.
+    strata : tuple of bool, length c
+        True for a level, arm or stratum that a node must fill to count towards ``min_nodes``.
+    variables : frozenset of str
+        The dictionary variables whose values the sums tell of.
+    products : bool
+        Whether products of two columns are summed too.
+    """
+
+    name: str
+    rows: BoolArray
+    columns: FloatArray
+    names: tuple[str, ...] = ()
+    derived: tuple[bool, ...] = ()
+    strata: tuple[bool, ...] = ()
+    variables: frozenset[str] = field(default_factory=frozenset)
+    products: bool = False
+
+    def __post_init__(self) -> None:
+        n, c = self.columns.shape
+        assert self.rows.shape == (n,)
+        assert len(self.names) == len(self.derived) == len(self.strata) == c

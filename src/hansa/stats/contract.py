@@ -1,0 +1,226 @@
+"""The contract between a method and the federation: prepare, step, plan, declared outputs.
+
+A method is one file with three kinds of function:
+
+- a **preparation** turns a node's rows (one partition at a time) into the arrays its steps need;
+- a **step** is a pure function from those arrays and a round's inputs to named arrays whose sum over
+  partitions and nodes the method needs; it declares each of them as an :class:`Output`;
+- a **plan** is ordinary code at the hub that asks for sums and does the algebra.
+
+Nothing here knows of masks, messages or files. Plans are deterministic in the totals they receive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from hansa.errors import MethodError
+from hansa.model import Variable
+from hansa.model.exposure import Exposure, FloatArray
+
+__all__ = [
+    "Arguments",
+    "Arrays",
+    "Cohorts",
+    "Frame",
+    "Inputs",
+    "Method",
+    "Output",
+    "Preparation",
+    "Request",
+    "Step",
+    "Totals",
+    "share",
+    "zero_totals",
+]
+
+Arguments = Mapping[str, Any]
+"""A preparation's arguments: plain CBOR values (text, numbers, lists, maps, booleans, None)."""
+
+Inputs = Mapping[str, FloatArray]
+"""A round's inputs: named float64 arrays."""
+
+Arrays = Mapping[str, FloatArray]
+"""Named float64 arrays: what a preparation makes of a partition, or what a step gives back."""
+
+HEADROOM = 2.0**56
+"""Default public bound on one node's share: leaves room for 128 nodes in the 63 integer bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One partition of a node's rows: ``columns`` by name (float64, NaN missing), their ``variables``.
+
+    ``derived`` names the columns that the study derived.
+    """
+
+    columns: Mapping[str, FloatArray]
+    variables: Mapping[str, Variable]
+    rows: int
+    derived: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Output:
+    """One declared array of a step.
+
+    ``shape`` holds numbers or names of dimensions that the preparation's ``dimensions`` gives; ``bound`` is a
+    public bound on the absolute value of one node's share; ``additive`` is the smallest unit whose shares may
+    be added (a partition never splits it); ``disclosure`` is ``protected`` (small totals may appear; hub and
+    nodes only), ``intermediate`` (hub only) or ``releasable``; ``governed_by`` names the count that must
+    suffice before it leaves.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    disclosure: Literal["protected", "intermediate", "releasable"]
+    additive: Literal["row", "person", "cluster", "node"] = "row"
+    governed_by: str = "people"
+    bound: float = HEADROOM
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """From rows to arrays, once per request and node.
+
+    ``reads`` names the expressions (in the formula grammar) that ``build`` needs; ``dimensions`` gives the
+    sizes that outputs refer to by name, from the arguments alone; ``exposures`` says what the sums will be
+    over, in the same order for every node.
+    """
+
+    name: str
+    version: int
+    reads: Callable[[Arguments], tuple[str, ...]]
+    dimensions: Callable[[Arguments, Mapping[str, Variable]], Mapping[str, int]]
+    build: Callable[[Frame, Arguments], Arrays]
+    exposures: Callable[[Frame, Arguments], tuple[Exposure, ...]]
+
+
+StepFunction = Callable[[Arrays, Inputs], Arrays]
+NodeStepFunction = Callable[[Sequence[Arrays], Inputs], Arrays]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A pure function to named sums.
+
+    ``compute`` takes one partition when the outputs are additive over rows, persons or clusters, and all of
+    a node's partitions when they are additive over nodes. ``weights`` gives, per partition, the row weights
+    (n, k) that the inputs put on people, so that inputs which single out a person can be seen before
+    anything leaves: column 0 to ``centred`` - 1 are judged by their distance from the node's median, the
+    others by their size.
+    """
+
+    name: str
+    version: int
+    preparation: Preparation
+    outputs: tuple[Output, ...]
+    compute: StepFunction | NodeStepFunction
+    weights: Callable[[Arrays, Inputs], FloatArray] | None = None
+    weight_names: tuple[str, ...] = ()
+    centred: int = 0
+
+    @property
+    def over_node(self) -> bool:
+        """Whether ``compute`` needs all partitions of a node at once."""
+        return any(output.additive == "node" for output in self.outputs)
+
+    def shapes(self, dimensions: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """The outputs' shapes, with named dimensions filled in."""
+        return {
+            output.name: tuple(dimensions[size] if isinstance(size, str) else size for size in output.shape)
+            for output in self.outputs
+        }
+
+
+@dataclass(frozen=True)
+class Request:
+    """A preparation with its arguments: what every ``sum`` of a plan stands on."""
+
+    arguments: Arguments = field(default_factory=dict)
+
+
+class Totals(dict[str, FloatArray]):
+    """Named totals; ``totals.gram`` is ``totals["gram"]``."""
+
+    def __getattr__(self, name: str) -> FloatArray:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Cohorts(Protocol):
+    """What a plan sees of the federation: variables, and sums over all participants."""
+
+    @property
+    def variables(self) -> Mapping[str, Variable]:
+        """The dictionary's and the study's derived variables."""
+        ...
+
+    def sum(self, step: str, request: Request, /, **inputs: FloatArray | float) -> Totals:
+        """One round: the totals of a step over all people of the analysis set."""
+        ...
+
+    def sum_many(
+        self, step: str, request: Request, rounds: Sequence[Mapping[str, FloatArray]]
+    ) -> list[Totals]:
+        """Independent rounds of one step, asked together."""
+        ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """An entry of the catalogue.
+
+    ``complete`` names, from the arguments, the expressions on which a person must be complete to be in the
+    analysis set; ``variables`` all names that the question touches.
+    """
+
+    name: str
+    version: int
+    title: str
+    steps: tuple[Step, ...]
+    plan: Callable[[Cohorts, Arguments], Any]
+    complete: Callable[[Arguments, Mapping[str, Variable]], tuple[str, ...]]
+    site_release: bool = False
+    citations: tuple[str, ...] = ()
+
+
+def share(
+    step: Step, partitions: Sequence[Arrays], inputs: Inputs, shapes: Mapping[str, tuple[int, ...]]
+) -> Totals:
+    """One node's share of a step: its partitions' sums, added in their fixed order.
+
+    Raises
+    ------
+    MethodError
+        When the step returns arrays it did not declare, or of another shape.
+    """
+    if step.over_node:
+        return _declared(step, step.compute(partitions, inputs), shapes)  # type: ignore[arg-type]  # over_node decides
+    total = zero_totals(shapes)
+    for arrays in partitions:
+        for name, value in _declared(step, step.compute(arrays, inputs), shapes).items():  # type: ignore[arg-type]  # as above
+            total[name] += value
+    return total
+
+
+def zero_totals(shapes: Mapping[str, tuple[int, ...]]) -> Totals:
+    """Zeros of the declared shapes: the share of a node without rows."""
+    return Totals({name: np.zeros(shape) for name, shape in shapes.items()})
+
+
+def _declared(step: Step, arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> Totals:
+    found = Totals({name: np.asarray(value, dtype=np.float64) for name, value in arrays.items()})
+    if {name: value.shape for name, value in found.items()} != dict(shapes):
+        raise MethodError(
+            f"step {step.name} returned arrays it did not declare",
+            why="a step returns exactly its declared outputs, in their declared shapes",
+            fix="correct the step or its declaration",
+        )
+    return found
