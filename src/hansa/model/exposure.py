@@ -24,7 +24,8 @@ class Exposure:
     rows : BoolArray, shape (n,)
         The rows that enter the sums.
     columns : FloatArray, shape (n, c)
-        The columns as the researcher wrote them: neither centred nor scaled; c may be 0 for pure counts.
+        The columns as the researcher wrote them, not centred, at most divided by a public power of two (which
+        keeps zeros and the effective number of people as they are); c may be 0 for pure counts.
     names : tuple of str, length c
     derived : tuple of bool, length c
         True for a column that is more than a dictionary variable or one of its levels: an asker can cut such
@@ -35,6 +36,10 @@ class Exposure:
         The dictionary variables whose values the sums tell of.
     products : bool
         Whether products of two columns are summed too.
+    indicator : tuple of bool, length c (or empty: none)
+        True for a column that holds 0 and 1 only.
+    stratum : bool
+        Whether the rows are one group of several (true), or the analysis set of the variables (false).
     """
 
     name: str
@@ -45,8 +50,11 @@ class Exposure:
     strata: tuple[bool, ...] = ()
     variables: frozenset[str] = field(default_factory=frozenset)
     products: bool = False
+    indicator: tuple[bool, ...] = ()
+    stratum: bool = False
 
     def __post_init__(self) -> None:
         n, c = self.columns.shape
         assert self.rows.shape == (n,)
         assert len(self.names) == len(self.derived) == len(self.strata) == c
+        assert len(self.indicator) in (0, c)

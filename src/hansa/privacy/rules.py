@@ -1,0 +1,134 @@
+"""The disclosure rules, judged on totals over the league (or on one site's own tally for a release).
+
+Each rule is a function from a tally and the thresholds to breaches. A breach is for the node's steward;
+outside the node every breach is the one code ``disclosure``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hansa.model.exposure import FloatArray
+from hansa.privacy.counts import Tally
+from hansa.privacy.thresholds import Thresholds
+
+__all__ = ["ADVICE", "Breach", "counts_as_node", "judge", "judge_nodes", "judge_parameters"]
+
+ADVICE = "fix one analysis set for all models, merge sparse levels, or widen the population"
+"""The one general advice that leaves a node with a data-dependent refusal."""
+
+_HALF = 0.5  # totals of counts are whole numbers; half a person separates them in the face of rounding
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A rule that does not hold, in the steward's words. ``place`` names the exposure and column."""
+
+    rule: str
+    place: str
+    sentence: str
+
+
+def judge(tally: Tally, limits: Thresholds) -> tuple[Breach, ...]:
+    """All breaches of one exposure's totals.
+
+    Groups, cells (of columns, of both values of two-valued ones, of products) and effective people.
+    """
+    if tally.block.weights:
+        return tuple(_effective(tally, limits))
+    return (
+        *_group(tally, limits),
+        *_cells(tally, limits),
+        *_products(tally, limits),
+        *_effective(tally, limits),
+    )
+
+
+def judge_parameters(tally: Tally, limits: Thresholds) -> tuple[Breach, ...]:
+    """Too many columns for the people, for exposures whose products are summed."""
+    most = limits.parameters_per_person * tally.people
+    if not tally.block.products or tally.people < _HALF or len(tally.block.names) <= most:
+        return ()
+    return (
+        Breach(
+            "parameters",
+            tally.block.name,
+            f"{len(tally.block.names)} columns are too many for these people: more could be solved for than hidden",
+        ),
+    )
+
+
+def judge_nodes(counting: float, limits: Thresholds) -> tuple[Breach, ...]:
+    """Too few nodes with a group and a cell in every level."""
+    if counting > limits.min_nodes - _HALF:
+        return ()
+    return (
+        Breach("nodes", "analysis set", f"fewer than {limits.min_nodes} nodes have enough people in every level"),
+    )
+
+
+def counts_as_node(local: Sequence[Tally], strata: Sequence[Sequence[bool]], limits: Thresholds) -> bool:
+    """Whether one node has a group in every exposure and a cell in every level, arm and stratum."""
+    for tally, marked in zip(local, strata, strict=True):
+        if tally.people < limits.group:
+            return False
+        chosen = np.asarray(marked, dtype=bool)
+        fewest = np.minimum(tally.column(0), tally.column(1))[chosen]
+        if (fewest < limits.cell).any():
+            return False
+    return True
+
+
+def _group(tally: Tally, limits: Thresholds) -> Iterator[Breach]:
+    if _few(tally.people, limits.group):
+        yield Breach("group", tally.block.name, f"fewer than {limits.group} people are in this set")
+
+
+def _cells(tally: Tally, limits: Thresholds) -> Iterator[Breach]:
+    present, absent = tally.column(0), tally.column(1)
+    for position, name in enumerate(tally.block.names):
+        if _few(present[position], limits.cell):
+            yield Breach(
+                "cell",
+                f"{tally.block.name}: {name}",
+                f"fewer than {limits.cell} people have a value not zero",
+            )
+        if tally.block.indicator[position] and _few(absent[position], limits.cell):
+            yield Breach("cell", f"{tally.block.name}: {name}", f"fewer than {limits.cell} people lack this level")
+
+
+def _products(tally: Tally, limits: Thresholds) -> Iterator[Breach]:
+    if not tally.block.products:
+        return
+    first, second = np.triu_indices(len(tally.block.names), k=1)
+    for pair in np.flatnonzero((tally.pairs > _HALF) & (tally.pairs < limits.cell - _HALF)):
+        names = tally.block.names[first[pair]], tally.block.names[second[pair]]
+        yield Breach(
+            "cell",
+            f"{tally.block.name}: {names[0]} x {names[1]}",
+            f"fewer than {limits.cell} people have both",
+        )
+
+
+def _effective(tally: Tally, limits: Thresholds) -> Iterator[Breach]:
+    effective = effective_people(tally.column(2), tally.column(3))
+    for position, name in enumerate(tally.block.names):
+        if not tally.block.indicator[position] and _few(effective[position], limits.effective):
+            yield Breach(
+                "effective",
+                f"{tally.block.name}: {name}",
+                f"this sum rests on fewer than {limits.effective:g} effective people",
+            )
+
+
+def effective_people(total: FloatArray, squares: FloatArray) -> FloatArray:
+    """Kish's effective number, 0 where nobody differs."""
+    return np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
+
+
+def _few(count: float, least: float) -> bool:
+    """More than none, fewer than ``least``, with the slack that rounding needs."""
+    return 1e-9 < count < least * (1 - 1e-9)

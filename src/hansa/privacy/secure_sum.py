@@ -1,0 +1,145 @@
+"""The masking protocol: each node hides its share so that only the sum over the roster can be read.
+
+After Bonawitz et al. (2017), "Practical secure aggregation for privacy-preserving machine learning", section
+4, with the lessons of DESIGN, section 3: node i sends
+
+    y_i = x_i + PRG(b_i) + sum over j after i of PRG(s_ij) - sum over j before i of PRG(s_ij)   (mod 2^128)
+
+where s_ij comes from an X25519 agreement of keys that both nodes made for this run only, and b_i is fresh.
+Study, run, round, attempt, step, version, roster and the hash of the round's inputs enter every s_ij: nodes
+that were shown different things produce masks that do not cancel, hence garbage and not a leak.
+
+The count round has no b_i: its masked shares go to all nodes, and each adds them up for itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from hansa.errors import ProtocolError
+from hansa.privacy.fixed_point import Lanes, add, subtract
+
+__all__ = ["SEED_BYTES", "RoundContext", "mask", "pair_key", "pair_seed", "stream", "total_of", "unmask"]
+
+SEED_BYTES = 32
+_ZERO_NONCE = bytes(16)
+
+
+@dataclass(frozen=True)
+class RoundContext:
+    """All that a mask is bound to.
+
+    ``phase`` is ``counts`` or ``values``; ``roster`` lists the node ids in order; ``inputs`` is the SHA-256
+    of the round's request as it was received.
+    """
+
+    study: str
+    run: str
+    round: int
+    attempt: int
+    step: str
+    version: int
+    phase: str
+    roster: tuple[str, ...]
+    inputs: bytes
+
+    def digest(self) -> bytes:
+        """SHA-256 over the fields, each with its length, so that no two contexts share a digest."""
+        parts = [self.study, self.run, str(self.round), str(self.attempt), self.step, str(self.version)]
+        parts += [self.phase, str(len(self.roster)), *self.roster]
+        encoded = [part.encode() for part in parts] + [self.inputs]
+        total = hashlib.sha256(b"hansa/round-context/1")
+        for part in encoded:
+            total.update(len(part).to_bytes(8, "big") + part)
+        return total.digest()
+
+
+def pair_key(own: X25519PrivateKey, peer: X25519PublicKey, *, binding: bytes) -> bytes:
+    """The secret that two nodes share for one run; ``binding`` is the hash of the run's signed roster.
+
+    Raises
+    ------
+    ProtocolError
+        If the peer's key is a point of small order, which would make the secret known to everyone.
+    """
+    try:
+        agreed = own.exchange(peer)
+    except ValueError:
+        raise ProtocolError(
+            "a peer's agreement key is degenerate",
+            why="the shared secret would be known to everyone",
+            fix="stop the run and ask that member for its certificate",
+        ) from None
+    return HKDF(hashes.SHA256(), SEED_BYTES, salt=binding, info=b"hansa/pair/1").derive(agreed)
+
+
+def pair_seed(key: bytes, context: RoundContext) -> bytes:
+    """The seed of one pair's mask in one phase of one round."""
+    return hmac.digest(key, context.digest(), "sha256")
+
+
+def stream(seed: bytes, length: int) -> Lanes:
+    """``length`` two-lane integers from AES-256-CTR; each seed is used for one stream only."""
+    encryptor = Cipher(algorithms.AES(seed), modes.CTR(_ZERO_NONCE)).encryptor()
+    return np.frombuffer(encryptor.update(bytes(16 * length)), dtype="<u8").reshape(2, length)
+
+
+def mask(
+    share: Lanes,
+    *,
+    own: str,
+    pair_keys: Mapping[str, bytes],
+    context: RoundContext,
+    self_seed: bytes | None,
+) -> Lanes:
+    """The share with its masks on.
+
+    Parameters
+    ----------
+    share : uint64, shape (2, n)
+    own : str
+        This node's id, one of ``context.roster``.
+    pair_keys : mapping from each other node of the roster to the secret shared with it for this run
+    self_seed : bytes or None
+        Fresh for this round; ``None`` in the count phase only.
+
+    Raises
+    ------
+    ProtocolError
+        If the keys are not those of the roster's other nodes, or a self seed is missing or unwanted.
+    """
+    if set(pair_keys) | {own} != set(context.roster) or own in pair_keys:
+        raise ProtocolError("the masks' keys are not the roster's", why="a pair without a key has no mask")
+    if (self_seed is None) != (context.phase == "counts"):
+        raise ProtocolError("only values carry a self mask", why="counts are added up by every node")
+    masked = share if self_seed is None else add(share, stream(self_seed, share.shape[1]))
+    position = context.roster.index(own)
+    for other, node in enumerate(context.roster):
+        if other != position:
+            noise = stream(pair_seed(pair_keys[node], context), share.shape[1])
+            masked = add(masked, noise) if position < other else subtract(masked, noise)
+    return masked
+
+
+def total_of(masked: Sequence[Lanes]) -> Lanes:
+    """The sum of the masked shares of a whole roster: its pair masks have cancelled."""
+    total = masked[0]
+    for share in masked[1:]:
+        total = add(total, share)
+    return total
+
+
+def unmask(total: Lanes, self_seeds: Sequence[bytes]) -> Lanes:
+    """The total without the self masks that the nodes have revealed."""
+    for seed in self_seeds:
+        total = subtract(total, stream(seed, total.shape[1]))
+    return total

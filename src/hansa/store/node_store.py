@@ -1,0 +1,265 @@
+"""What a custodian's node keeps: studies and decisions, epochs, questions, what left, and who did what.
+
+Every write that matters is one transaction with its audit event.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyroaring import BitMap
+from sqlalchemy import Connection, func, insert, select, update
+
+from hansa.model import Decision, Permit
+from hansa.privacy.history import Population
+from hansa.store import tables
+from hansa.store.database import open_database
+
+__all__ = ["LedgerEntry", "NodeStore", "StoredEpoch", "StoredStudy"]
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study as this node received and decided it."""
+
+    envelope: bytes
+    decision: Decision
+    permit: Permit | None
+    rounds_used: int
+
+
+@dataclass(frozen=True, eq=False)
+class StoredEpoch:
+    """An epoch's frozen set of people."""
+
+    number: int
+    opened: dt.date
+    people: BitMap
+    decoys: BitMap
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One array that left: what, when, to whom, and the checks it passed."""
+
+    at: str
+    study: str
+    run: str
+    round: int | None
+    step: str
+    array: str
+    shape: str
+    disclosure: str
+    bytes: int
+    receiver: str
+    checks: str
+
+
+class NodeStore:
+    """A node's SQLite store; ``path=None`` keeps it in memory."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._engine = open_database(path, tables.node)
+
+    def save_study(self, envelope: bytes, decision: Decision, permit: Permit | None) -> None:
+        """Keep a study with its decision."""
+        row = {
+            "study": decision.study,
+            "envelope": envelope,
+            "decision": decision.model_dump_json(),
+            "verdict": decision.verdict,
+            "permit": permit.model_dump_json() if permit else None,
+            "rounds_used": 0,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(insert(tables.studies).values(row))
+            _audit(connection, "study decided", decision.study, decision.verdict)
+
+    def grant(self, study: str, permit: Permit, *, by: str) -> None:
+        """A person's permit on a referred study."""
+        with self._engine.begin() as connection:
+            permitted = {"permit": permit.model_dump_json(), "verdict": "permit"}
+            connection.execute(update(tables.studies).where(tables.studies.c.study == study).values(permitted))
+            _audit(connection, "permit granted", study, by)
+
+    def withdraw_permit(self, study: str, *, by: str) -> None:
+        """Stop a study at once."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(tables.studies).where(tables.studies.c.study == study).values(permit=None, verdict="deny")
+            )
+            _audit(connection, "permit withdrawn", study, by)
+
+    def study(self, study: str) -> StoredStudy | None:
+        """A study this node has decided."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(tables.studies).where(tables.studies.c.study == study)).one_or_none()
+        if row is None:
+            return None
+        permit = Permit.model_validate_json(row.permit) if row.permit else None
+        return StoredStudy(row.envelope, Decision.model_validate_json(row.decision), permit, row.rounds_used)
+
+    def studies(self) -> list[str]:
+        """The ids of all studies, oldest first."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(tables.studies.c.study)).scalars())
+
+    def persons(self) -> dict[str, int]:
+        """The code of each person identifier."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(tables.persons.c.identifier, tables.persons.c.code))
+            return {identifier: code for identifier, code in rows}
+
+    def add_persons(self, codes: dict[str, int]) -> None:
+        """Keep the codes of new persons."""
+        if codes:
+            rows = [{"identifier": name, "code": code} for name, code in codes.items()]
+            with self._engine.begin() as connection:
+                connection.execute(insert(tables.persons), rows)
+                _audit(connection, "persons added", "", str(len(codes)))
+
+    def epochs(self) -> list[StoredEpoch]:
+        """All epochs, oldest first."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(tables.epochs).order_by(tables.epochs.c.number)).all()
+        return [
+            StoredEpoch(
+                row.number,
+                dt.date.fromisoformat(row.opened),
+                BitMap.deserialize(row.people),
+                BitMap.deserialize(row.decoys),
+            )
+            for row in rows
+        ]
+
+    def add_epoch(self, epoch: StoredEpoch) -> None:
+        """Open a new epoch."""
+        row = {
+            "number": epoch.number,
+            "opened": epoch.opened.isoformat(),
+            "people": epoch.people.serialize(),
+            "decoys": epoch.decoys.serialize(),
+        }
+        with self._engine.begin() as connection:
+            connection.execute(insert(tables.epochs).values(row))
+            _audit(connection, "epoch opened", "", str(epoch.number))
+
+    def populations(self, variables: frozenset[str], *, release: bool) -> list[Population]:
+        """The populations of earlier questions that share one of these variables."""
+        chosen = select(tables.populations).where(tables.populations.c.release == release)
+        with self._engine.connect() as connection:
+            rows = connection.execute(chosen).all()
+        found = (
+            Population(
+                row.id,
+                row.kind,
+                row.derived,
+                frozenset(json.loads(row.variables)),
+                frozenset(json.loads(row.roster)),
+                BitMap.deserialize(row.people),
+            )
+            for row in rows
+        )
+        return [population for population in found if population.variables & variables]
+
+    def record_answer(
+        self,
+        entries: Sequence[LedgerEntry],
+        populations: Iterable[Population],
+        *,
+        epoch: int,
+        digest: bytes,
+        release: bool = False,
+    ) -> None:
+        """What left, the questions it answered, and its charge to the budget: one transaction.
+
+        An answer with the same digest in the same epoch is charged once.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(insert(tables.ledger), [vars(entry) for entry in entries])
+            for population in populations:
+                _remember(connection, population, epoch=epoch, study=entries[0].study, release=release)
+            fresh = insert(tables.answered).prefix_with("OR IGNORE").values(digest=digest, epoch=epoch)
+            if connection.execute(fresh).rowcount:
+                spent = tables.studies.c.rounds_used + 1
+                studies = update(tables.studies).where(tables.studies.c.study == entries[0].study)
+                connection.execute(studies.values(rounds_used=spent))
+
+    def was_answered(self, digest: bytes, epoch: int) -> bool:
+        """Whether the same question was answered in this epoch."""
+        chosen = select(func.count()).where(tables.answered.c.digest == digest, tables.answered.c.epoch == epoch)
+        with self._engine.connect() as connection:
+            return bool(connection.execute(chosen).scalar_one())
+
+    def release(self, question: bytes, epoch: int) -> bytes | None:
+        """The stored signed answer to an identical question of this epoch."""
+        table = tables.releases
+        chosen = select(table.c.envelope).where(table.c.question == question, table.c.epoch == epoch)
+        with self._engine.connect() as connection:
+            return connection.execute(chosen).scalar_one_or_none()
+
+    def save_release(self, question: bytes, epoch: int, study: str, envelope: bytes) -> None:
+        """Keep a signed release."""
+        with self._engine.begin() as connection:
+            row = {"question": question, "epoch": epoch, "envelope": envelope}
+            connection.execute(insert(tables.releases).values(row))
+            _audit(connection, "site release", study, "")
+
+    def ledger(self) -> list[LedgerEntry]:
+        """All that ever left, oldest first."""
+        columns = [column for column in tables.ledger.c if column.name != "number"]
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(*columns).order_by(tables.ledger.c.number)).all()
+        return [LedgerEntry(*row) for row in rows]
+
+    def checkpoint(self, origin: str) -> str | None:
+        """The log checkpoint this node last cosigned."""
+        chosen = select(tables.checkpoints.c.note).where(tables.checkpoints.c.origin == origin)
+        with self._engine.connect() as connection:
+            return connection.execute(chosen).scalar_one_or_none()
+
+    def save_checkpoint(self, origin: str, note: str) -> None:
+        """Remember the checkpoint this node cosigned."""
+        row = insert(tables.checkpoints).prefix_with("OR REPLACE").values(origin=origin, note=note)
+        with self._engine.begin() as connection:
+            connection.execute(row)
+
+    def note_event(self, event: str, study: str, detail: str) -> None:
+        """An audit event on its own."""
+        with self._engine.begin() as connection:
+            _audit(connection, event, study, detail)
+
+    def events(self) -> list[tuple[str, str, str, str]]:
+        """All audit events as (at, event, study, detail), oldest first."""
+        table = tables.audit
+        chosen = select(table.c.at, table.c.event, table.c.study, table.c.detail).order_by(table.c.number)
+        with self._engine.connect() as connection:
+            return [(row.at, row.event, row.study, row.detail) for row in connection.execute(chosen)]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+def _remember(connection: Connection, population: Population, *, epoch: int, study: str, release: bool) -> None:
+    row = {
+        "id": population.id,
+        "roster": json.dumps(sorted(population.roster)),
+        "epoch": epoch,
+        "study": study,
+        "kind": population.kind,
+        "derived": population.derived,
+        "release": release,
+        "variables": json.dumps(sorted(population.variables)),
+        "people": population.people.serialize(),
+    }
+    connection.execute(insert(tables.populations).prefix_with("OR IGNORE").values(row))
+
+
+def _audit(connection: Connection, event: str, study: str, detail: str) -> None:
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    connection.execute(insert(tables.audit).values(at=now, event=event, study=study, detail=detail))

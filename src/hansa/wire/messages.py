@@ -1,0 +1,248 @@
+"""Every message between researcher, hub and nodes.
+
+A run goes: ``RunOpen`` -> ``RunReady`` -> ``RunStart`` -> ``RunStarted``; then for each round
+``RoundAsked`` -> ``Counted`` (prepare), ``CountsShown`` -> ``Answered`` (answer), ``SurvivorsShown`` ->
+``Confirmed`` (confirm), ``ConfirmationsShown`` -> ``Unmasked`` (unmask). A node that refuses answers
+``Declined`` instead, at any point.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import NDArray
+from pydantic import AfterValidator
+
+from hansa.model import Value
+from hansa.wire.envelope import Message
+
+__all__ = [
+    "AloneAsked",
+    "AloneGranted",
+    "Answered",
+    "CheckpointCosigned",
+    "CheckpointShown",
+    "ConfirmationsShown",
+    "Confirmed",
+    "Counted",
+    "CountsShown",
+    "DecisionMade",
+    "Declined",
+    "PastPopulation",
+    "RoundAsked",
+    "RoundPlace",
+    "RunOpen",
+    "RunReady",
+    "RunStart",
+    "RunStarted",
+    "SiteAsked",
+    "SiteReleased",
+    "StudySubmitted",
+    "SurvivorsShown",
+    "Unmasked",
+]
+
+
+def _lanes(value: Any) -> Any:
+    if not isinstance(value, np.ndarray) or value.dtype != np.dtype("<u8") or value.ndim != 2 or len(value) != 2:
+        raise ValueError("masked shares are unsigned 64-bit integers in two lanes")
+    return value
+
+
+def _numbers(value: Any) -> Any:
+    if not isinstance(value, np.ndarray) or value.dtype != np.dtype("<f8") or not np.isfinite(value).all():
+        raise ValueError("inputs are finite 64-bit floats")
+    return value
+
+
+Lanes = Annotated[NDArray[np.uint64], AfterValidator(_lanes)]
+Numbers = Annotated[NDArray[np.float64], AfterValidator(_numbers)]
+Natural = Annotated[int, Ge(0)]
+
+
+class StudySubmitted(Message):
+    """A researcher's study, as JSON."""
+
+    study: bytes
+
+
+class DecisionMade(Message):
+    """A node's decision on a study, as JSON, and its permit where it permits."""
+
+    study: str
+    decision: bytes
+    permit: bytes | None
+
+
+class RunOpen(Message):
+    """The hub asks to prepare one analysis of a study over a roster of nodes."""
+
+    study: str
+    run: str
+    analysis: str
+    roster: tuple[str, ...]
+    code: str
+
+
+class PastPopulation(Value):
+    """A population that a node remembers: enough for others to compare with, nothing about its people."""
+
+    id: str
+    kind: str
+    derived: bool
+    variables: tuple[str, ...]
+    roster: tuple[str, ...]
+
+
+class RunReady(Message):
+    """A node is ready: its agreement key for this run only, its epoch, its past populations."""
+
+    study: str
+    run: str
+    roster: tuple[str, ...]
+    agreement: bytes
+    epoch: Natural
+    code: str
+    past: tuple[PastPopulation, ...]
+
+
+class RunStart(Message):
+    """All nodes' signed ``RunReady`` and the permissions of nodes whose share would be given away."""
+
+    study: str
+    run: str
+    ready: tuple[bytes, ...]
+    alone: tuple[bytes, ...]
+
+
+class RunStarted(Message):
+    """A node agrees with the roster: the hash of all ready messages."""
+
+    study: str
+    run: str
+    binding: bytes
+
+
+class RoundPlace(Message):
+    """Where in a run a message belongs."""
+
+    study: str
+    run: str
+    round: Natural
+    attempt: Natural
+
+
+class RoundAsked(RoundPlace):
+    """The hub asks for a step with its preparation's arguments and its inputs."""
+
+    step: str
+    step_version: Natural
+    arguments: dict[str, Any]
+    inputs: dict[str, Numbers]
+
+
+class Counted(RoundPlace):
+    """A node's masked tally; the sum over the roster is readable to all."""
+
+    request: bytes
+    lanes: Lanes
+
+
+class CountsShown(RoundPlace):
+    """All nodes' signed tallies, for each node to add up itself."""
+
+    counted: tuple[bytes, ...]
+
+
+class Answered(RoundPlace):
+    """A node's masked share."""
+
+    request: bytes
+    lanes: Lanes
+
+
+class SurvivorsShown(RoundPlace):
+    """The nodes whose answers the hub has."""
+
+    survivors: tuple[str, ...]
+
+
+class Confirmed(RoundPlace):
+    """A node signs one survivor set per round."""
+
+    survivors: tuple[str, ...]
+    request: bytes
+
+
+class ConfirmationsShown(RoundPlace):
+    """All survivors' signed confirmations."""
+
+    confirmed: tuple[bytes, ...]
+
+
+class Unmasked(RoundPlace):
+    """The seed of a node's self mask."""
+
+    seed: bytes
+
+
+class SiteAsked(Message):
+    """The hub asks one node for its own estimate, a release of that node."""
+
+    study: str
+    run: str
+    analysis: str
+    code: str
+
+
+class SiteReleased(Message):
+    """A node's signed release: the result as JSON, and the checks it passed."""
+
+    node: str
+    study: str
+    analysis: str
+    result: bytes
+    checks: tuple[str, ...]
+
+
+class AloneAsked(Message):
+    """The hub asks whether totals may give this node's share away."""
+
+    study: str
+    run: str
+    analysis: str
+    roster: tuple[str, ...]
+    code: str
+
+
+class AloneGranted(Message):
+    """The node's share passes the release rules and may be given away by this run."""
+
+    node: str
+    study: str
+    run: str
+    roster: tuple[str, ...]
+
+
+class CheckpointShown(Message):
+    """The hub's newest log checkpoint, with the proof that it extends the one this node saw last."""
+
+    checkpoint: str
+    seen: Natural
+    proof: tuple[bytes, ...]
+
+
+class CheckpointCosigned(Message):
+    """A node's witness signature: the log has only grown since it last looked."""
+
+    signature: str
+
+
+class Declined(Message):
+    """A node says no: one code and general advice. Nothing in it depends on a number at the node."""
+
+    code: str
+    what: str
+    fix: str
