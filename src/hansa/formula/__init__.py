@@ -1,1 +1,58 @@
-"""TODO"""
+"""Formulas, derivations and populations: an allow-listed grammar, its syntax tree, columns and designs."""
+
+from hansa.formula.bases import b_spline, natural_spline, orthogonal_polynomial
+from hansa.formula.derivations import derive_columns, derived_variables, parse_derivations, raw_variables
+from hansa.formula.design import Design, DesignColumn, design_needs, resolve_design
+from hansa.formula.evaluation import BoolArray, FloatArray, evaluate, population
+from hansa.formula.facts import (
+    Fact,
+    KnotFact,
+    LevelFact,
+    Need,
+    PolyFact,
+    facts_from_plain,
+    facts_to_plain,
+    knot_fact,
+)
+from hansa.formula.matrix import design_matrix, offset, response
+from hansa.formula.parser import parse_expression
+from hansa.formula.terms import Formula, parse_formula
+from hansa.formula.tree import Expr, names_in
+from hansa.formula.types import ExprType, check_condition, check_expression
+
+__all__ = [
+    "BoolArray",
+    "Design",
+    "DesignColumn",
+    "Expr",
+    "ExprType",
+    "Fact",
+    "FloatArray",
+    "Formula",
+    "KnotFact",
+    "LevelFact",
+    "Need",
+    "PolyFact",
+    "b_spline",
+    "check_condition",
+    "check_expression",
+    "derive_columns",
+    "derived_variables",
+    "design_matrix",
+    "design_needs",
+    "evaluate",
+    "facts_from_plain",
+    "facts_to_plain",
+    "knot_fact",
+    "names_in",
+    "natural_spline",
+    "offset",
+    "orthogonal_polynomial",
+    "parse_derivations",
+    "parse_expression",
+    "parse_formula",
+    "population",
+    "raw_variables",
+    "resolve_design",
+    "response",
+]

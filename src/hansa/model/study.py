@@ -50,14 +50,16 @@ class Analysis(Value):
     """One question: a method of the catalogue, its arguments, and the analysis set it is asked of.
 
     ``population`` is an expression ("" means everybody); ``complete`` are further variables on which people
-    must be complete, so that several analyses can share one analysis set. ``sites`` asks each node for its
-    own estimate, a release of that node, instead of a total.
+    must be complete, so that several analyses can share one analysis set. ``nodes`` limits the question to
+    some of the cohorts (none named: all that permit). ``sites`` asks each node for its own estimate, a
+    release of that node, instead of a total.
     """
 
     method: str
     arguments: dict[str, Any] = Field(default_factory=dict)
     population: str = ""
     complete: tuple[Identifier, ...] = ()
+    nodes: tuple[str, ...] = ()
     sites: bool = False
 
 

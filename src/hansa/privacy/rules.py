@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hansa.model.exposure import FloatArray
+from hansa.model.exposure import Exposure, FloatArray
 from hansa.privacy.counts import Tally
+from hansa.privacy.people import People
 from hansa.privacy.thresholds import Thresholds
 
-__all__ = ["ADVICE", "Breach", "counts_as_node", "judge", "judge_nodes", "judge_parameters"]
+__all__ = ["ADVICE", "Breach", "counts_as_node", "dominant", "judge", "judge_nodes", "judge_parameters"]
 
 ADVICE = "fix one analysis set for all models, merge sparse levels, or widen the population"
 """The one general advice that leaves a node with a data-dependent refusal."""
@@ -132,3 +133,22 @@ def effective_people(total: FloatArray, squares: FloatArray) -> FloatArray:
 def _few(count: float, least: float) -> bool:
     """More than none, fewer than ``least``, with the slack that rounding needs."""
     return 1e-9 < count < least * (1 - 1e-9)
+
+
+def dominant(exposure: Exposure, people: People, limits: Thresholds) -> tuple[str, ...]:
+    """The columns whose sum at one site rests on two people (for a site's own release).
+
+    The two largest contributions make more than ``dominance`` of the sum, or what is left without them is
+    less than ``p_percent`` of the largest (Hundepool et al. 2012, Statistical Disclosure Control, 4.2.1).
+    Contributions are a person's absolute sums; sums over fewer than three people are the group rule's.
+    """
+    size = np.where(exposure.rows[:, None], np.abs(exposure.columns), 0.0)
+    largest = np.sort(people.total(size), axis=0)[::-1]
+    if len(largest) < 3:
+        return ()
+    total = largest.sum(axis=0)
+    rest = total - largest[0] - largest[1]
+    few = (total > 0) & (
+        (largest[0] + largest[1] > limits.dominance * total) | (rest < limits.p_percent * largest[0])
+    )
+    return tuple(f"{exposure.name}: {exposure.names[place]}" for place in np.flatnonzero(few))

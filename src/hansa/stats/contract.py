@@ -32,6 +32,7 @@ __all__ = [
     "Output",
     "Preparation",
     "Request",
+    "Share",
     "Step",
     "Totals",
     "share",
@@ -89,7 +90,8 @@ class Preparation:
 
     ``reads`` names the expressions (in the formula grammar) that ``build`` needs; ``dimensions`` gives the
     sizes that outputs refer to by name, from the arguments alone; ``exposures`` says what the sums will be
-    over, in the same order for every node.
+    over, in the same order for every node. ``exposed_by`` names the arguments that determine the exposures
+    (``None``: all), so that preparations which share them are counted once.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Preparation:
     dimensions: Callable[[Arguments, Mapping[str, Variable]], Mapping[str, int]]
     build: Callable[[Frame, Arguments], Arrays]
     exposures: Callable[[Frame, Arguments], tuple[Exposure, ...]]
+    exposed_by: tuple[str, ...] | None = None
 
 
 StepFunction = Callable[[Arrays, Inputs], Arrays]
@@ -109,10 +112,10 @@ class Step:
     """A pure function to named sums.
 
     ``compute`` takes one partition when the outputs are additive over rows, persons or clusters, and all of
-    a node's partitions when they are additive over nodes. ``weights`` gives, per partition, the row weights
-    (n, k) that the inputs put on people, so that inputs which single out a person can be seen before
-    anything leaves: column 0 to ``centred`` - 1 are judged by their distance from the node's median, the
-    others by their size.
+    a node's partitions when they are additive over nodes. A step with ``weight_names`` returns one array
+    more, ``weights``, shape (n, k): the row weights that the inputs put on people. It never leaves the node;
+    the gate sees in it inputs that would single out a person. Columns 0 to ``centred`` - 1 are judged by
+    their distance from the node's median, the others by their size.
     """
 
     name: str
@@ -120,7 +123,6 @@ class Step:
     preparation: Preparation
     outputs: tuple[Output, ...]
     compute: StepFunction | NodeStepFunction
-    weights: Callable[[Arrays, Inputs], FloatArray] | None = None
     weight_names: tuple[str, ...] = ()
     centred: int = 0
 
@@ -166,9 +168,7 @@ class Cohorts(Protocol):
         """One round: the totals of a step over all people of the analysis set."""
         ...
 
-    def sum_many(
-        self, step: str, request: Request, rounds: Sequence[Mapping[str, FloatArray]]
-    ) -> list[Totals]:
+    def sum_many(self, step: str, request: Request, rounds: Sequence[Mapping[str, FloatArray]]) -> list[Totals]:
         """Independent rounds of one step, asked together."""
         ...
 
@@ -191,9 +191,15 @@ class Method:
     citations: tuple[str, ...] = ()
 
 
-def share(
-    step: Step, partitions: Sequence[Arrays], inputs: Inputs, shapes: Mapping[str, tuple[int, ...]]
-) -> Totals:
+@dataclass(frozen=True, eq=False)
+class Share:
+    """One node's sums of a step, and per partition the row weights behind them (shape (n, k))."""
+
+    sums: Totals
+    weights: tuple[FloatArray, ...]
+
+
+def share(step: Step, partitions: Sequence[Arrays], inputs: Inputs, shapes: Mapping[str, tuple[int, ...]]) -> Share:
     """One node's share of a step: its partitions' sums, added in their fixed order.
 
     Raises
@@ -201,13 +207,16 @@ def share(
     MethodError
         When the step returns arrays it did not declare, or of another shape.
     """
-    if step.over_node:
-        return _declared(step, step.compute(partitions, inputs), shapes)  # type: ignore[arg-type]  # over_node decides
     total = zero_totals(shapes)
-    for arrays in partitions:
-        for name, value in _declared(step, step.compute(arrays, inputs), shapes).items():  # type: ignore[arg-type]  # as above
+    weights = []
+    parts = [partitions] if step.over_node else partitions
+    for part in parts:
+        found = dict(step.compute(part, inputs))  # type: ignore[arg-type]  # over_node decides which it takes
+        if step.weight_names:
+            weights.append(found.pop("weights"))
+        for name, value in _declared(step, found, shapes).items():
             total[name] += value
-    return total
+    return Share(total, tuple(weights))
 
 
 def zero_totals(shapes: Mapping[str, tuple[int, ...]]) -> Totals:

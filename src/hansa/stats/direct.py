@@ -42,7 +42,7 @@ class DirectCohorts:
         total = zero_totals(shapes)
         for partitions in self._partitions(found, request):
             if partitions:
-                for name, value in share(found, partitions, arrays, shapes).items():
+                for name, value in share(found, partitions, arrays, shapes).sums.items():
                     total[name] += value
         return total
 

@@ -73,6 +73,9 @@ class HubStore:
                 fix="restore the hub's store and key from the same backup",
             ) from None
 
+    def _opened(self, sealed: bytes, bound: bytes) -> bytes:
+        return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
+
     def save_result(self, run: str, study: str, question: bytes, result: str) -> None:
         """Keep a run's result."""
         row = {"run": run, "study": study, "question": question, "result": result}

@@ -11,15 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyroaring import BitMap
+from pyroaring import BitMap, FrozenBitMap
 from sqlalchemy import Connection, func, insert, select, update
 
+from hansa.governance.epoch import Epoch
 from hansa.model import Decision, Permit
 from hansa.privacy.history import Population
 from hansa.store import tables
 from hansa.store.database import open_database
 
-__all__ = ["LedgerEntry", "NodeStore", "StoredEpoch", "StoredStudy"]
+__all__ = ["LedgerEntry", "NodeStore", "StoredStudy"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,6 @@ class StoredStudy:
     decision: Decision
     permit: Permit | None
     rounds_used: int
-
-
-@dataclass(frozen=True, eq=False)
-class StoredEpoch:
-    """An epoch's frozen set of people."""
-
-    number: int
-    opened: dt.date
-    people: BitMap
-    decoys: BitMap
 
 
 @dataclass(frozen=True)
@@ -112,7 +103,7 @@ class NodeStore:
         """The code of each person identifier."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(tables.persons.c.identifier, tables.persons.c.code))
-            return {identifier: code for identifier, code in rows}
+            return {row.identifier: row.code for row in rows}
 
     def add_persons(self, codes: dict[str, int]) -> None:
         """Keep the codes of new persons."""
@@ -122,23 +113,26 @@ class NodeStore:
                 connection.execute(insert(tables.persons), rows)
                 _audit(connection, "persons added", "", str(len(codes)))
 
-    def epochs(self) -> list[StoredEpoch]:
-        """All epochs, oldest first."""
+    def epochs(self, purpose: str) -> list[Epoch]:
+        """All epochs of the people who consent to a purpose, oldest first."""
+        table = tables.epochs
+        chosen = select(table).where(table.c.purpose == purpose).order_by(table.c.number)
         with self._engine.connect() as connection:
-            rows = connection.execute(select(tables.epochs).order_by(tables.epochs.c.number)).all()
+            rows = connection.execute(chosen).all()
         return [
-            StoredEpoch(
+            Epoch(
                 row.number,
                 dt.date.fromisoformat(row.opened),
-                BitMap.deserialize(row.people),
-                BitMap.deserialize(row.decoys),
+                FrozenBitMap.deserialize(row.people),
+                FrozenBitMap.deserialize(row.decoys),
             )
             for row in rows
         ]
 
-    def add_epoch(self, epoch: StoredEpoch) -> None:
+    def add_epoch(self, purpose: str, epoch: Epoch) -> None:
         """Open a new epoch."""
         row = {
+            "purpose": purpose,
             "number": epoch.number,
             "opened": epoch.opened.isoformat(),
             "people": epoch.people.serialize(),
@@ -146,7 +140,7 @@ class NodeStore:
         }
         with self._engine.begin() as connection:
             connection.execute(insert(tables.epochs).values(row))
-            _audit(connection, "epoch opened", "", str(epoch.number))
+            _audit(connection, "epoch opened", "", f"{purpose} {epoch.number}")
 
     def populations(self, variables: frozenset[str], *, release: bool) -> list[Population]:
         """The populations of earlier questions that share one of these variables."""

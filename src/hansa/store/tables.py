@@ -59,10 +59,12 @@ persons = Table(
 epochs = Table(
     "epochs",
     node,
-    Column("number", Integer, primary_key=True),
+    Column("purpose", String, nullable=False),
+    Column("number", Integer, nullable=False),
     Column("opened", String, nullable=False),
     Column("people", LargeBinary, nullable=False),
     Column("decoys", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("purpose", "number"),
 )
 
 populations = Table(

@@ -230,7 +230,7 @@ class CheckpointShown(Message):
     """The hub's newest log checkpoint, with the proof that it extends the one this node saw last."""
 
     checkpoint: str
-    seen: Natural
+    log_key: str
     proof: tuple[bytes, ...]
 
 

@@ -1,0 +1,254 @@
+"""R-style formulas: the algebra of terms (Wilkinson & Rogers, Applied Statistics 22, 1973; R's ``?formula``).
+
+Terms are ordered by degree and, within a degree, as they appear, as in R. Inside an interaction, variables
+stand in the order in which the ordered terms first name them, so that the canonical text is unique.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hansa.formula.faults import fault
+from hansa.formula.functions import TERM_FUNCTIONS
+from hansa.formula.parser import MAX_DEPTH, ExpressionParser, check_size
+from hansa.formula.tokens import RESERVED, Tokens
+from hansa.formula.tree import Call, Expr, Name, names_in
+
+__all__ = ["MAX_TERMS", "Formula", "Term", "parse_formula"]
+
+MAX_TERMS = 500
+"""How many terms a formula may expand to."""
+
+Term = tuple[Expr, ...]
+"""The factors of one term; the interaction of several."""
+
+_Products = tuple[frozenset[Expr], ...]
+"""Terms without an order among factors, each once."""
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A model's formula; ``response`` is None where the formula begins with ``~``."""
+
+    response: Expr | None
+    terms: tuple[Term, ...]
+    intercept: bool = True
+    offsets: tuple[Expr, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [":".join(map(str, term)) for term in self.terms]
+        parts += [f"offset({offset})" for offset in self.offsets]
+        if not self.terms:
+            parts.insert(0, "1" if self.intercept else "0")
+        elif not self.intercept:
+            parts.append("0")
+        left = "" if self.response is None else f"{self.response} "
+        return f"{left}~ {' + '.join(parts)}"
+
+    @property
+    def expressions(self) -> tuple[Expr, ...]:
+        """What must be evaluated and known: the response, what stands inside each factor, the offsets.
+
+        Examples
+        --------
+        >>> [str(one) for one in parse_formula("y ~ ns(age, df=3)*sex + I(bmi > 30) + offset(log(t))").expressions]
+        ['y', 'age', 'sex', 'bmi > 30', 'log(t)']
+        """
+        inner = [
+            factor.arguments[0] if isinstance(factor, Call) and factor.function in TERM_FUNCTIONS else factor
+            for term in self.terms
+            for factor in term
+        ]
+        response = () if self.response is None else (self.response,)
+        return tuple(dict.fromkeys((*response, *inner, *self.offsets)))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every variable the formula names."""
+        return frozenset[str]().union(*map(names_in, self.expressions))
+
+
+def parse_formula(text: str, *, field: str = "formula") -> Formula:
+    """Read a formula in R's notation.
+
+    Operators are ``+``, ``-``, ``:``, ``*`` and ``^n`` (all interactions up to degree n) with parentheses;
+    ``- 1`` or ``+ 0`` leaves the intercept out. A term may be a variable, ``I(expression)``, a function of the
+    expression grammar, ``C(x, ref='level')``, ``poly``, ``ns``, ``bs`` or ``offset(expression)``.
+
+    Parameters
+    ----------
+    text : str
+        The formula.
+    field : str
+        The input it stands in, for error messages.
+
+    Raises
+    ------
+    FormulaError
+        With the place, when the text is no formula of this grammar.
+
+    Examples
+    --------
+    >>> str(parse_formula("disease ~ age*sex + C(pain, ref='none') - age:sex - 1"))
+    "disease ~ age + sex + C(pain, ref='none') + 0"
+    >>> str(parse_formula("log(crp) ~ (a + b + c)^2"))
+    'log(crp) ~ a + b + c + a:b + a:c + b:c'
+    """
+    tokens = Tokens(text, field)
+    response = None if tokens.at("~") else ExpressionParser(tokens).expression()
+    tokens.expect("~")
+    reader = _TermReader(tokens)
+    products = reader.read()
+    if tokens.peek().kind != "end":
+        raise _unexpected(tokens)
+    if response is not None:
+        check_size(response)
+    terms = _ordered(products, reader.factors)
+    for factor in (*reader.factors, *reader.offsets):
+        check_size(factor)
+        if factor == response:
+            raise fault("the response stands on both sides", at=factor, fix="take it from the right-hand side")
+    return Formula(response, terms, reader.intercept, tuple(reader.offsets))
+
+
+def _unexpected(tokens: Tokens) -> Exception:
+    if tokens.at("/"):
+        return tokens.unexpected("nesting a/b is not supported", "write a + a:b")
+    if tokens.at("==", "!=", "<", "<=", ">", ">=", "in", "and", "or", "not"):
+        return tokens.unexpected("a condition is not a term", "write I(x > 0)")
+    if tokens.at("~"):
+        return tokens.unexpected("a formula has one ~")
+    return tokens.unexpected("one of + - : * ^ is expected here")
+
+
+class _TermReader:
+    """Reads a right-hand side, from loosest to tightest: ``+ -``, ``*``, ``:``, ``^``."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._depth = 0
+        self.intercept = True
+        self.offsets: list[Expr] = []
+        self.factors: list[Expr] = []
+
+    def read(self) -> _Products:
+        """The terms of the whole right-hand side; sets ``intercept``, ``offsets``, ``factors``."""
+        return self._sum(top=True)
+
+    def _sum(self, *, top: bool) -> _Products:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._tokens.unexpected("the formula is nested too deep", f"stay within {MAX_DEPTH} levels")
+        found: _Products = ()
+        sign = self._tokens.accept("+", "-")
+        while True:
+            removes = sign is not None and sign.text == "-"
+            if not (top and (self._reads_intercept(removes=removes) or self._reads_offset(removes=removes))):
+                found = self._joined(found, self._product(), removes=removes)
+            sign = self._tokens.accept("+", "-")
+            if sign is None:
+                self._depth -= 1
+                return found
+
+    def _joined(self, found: _Products, more: _Products, *, removes: bool) -> _Products:
+        if not removes:
+            return self._unique((*found, *more))
+        return tuple(term for term in found if term not in more)
+
+    def _reads_intercept(self, *, removes: bool) -> bool:
+        if self._tokens.peek().text not in ("0", "1") or self._tokens.peek(1).text in (":", "*", "^"):
+            return False
+        self.intercept = (self._tokens.take().text == "1") != removes
+        return True
+
+    def _reads_offset(self, *, removes: bool) -> bool:
+        if self._tokens.peek().text != "offset" or self._tokens.peek(1).text != "(":
+            return False
+        call = ExpressionParser(self._tokens, self._depth).call(term=True)
+        if removes or self._tokens.at(":", "*", "^"):
+            raise fault("an offset can only be added", at=call)
+        if call.arguments[0] not in self.offsets:
+            self.offsets.append(call.arguments[0])
+        return True
+
+    def _product(self) -> _Products:
+        found = self._interaction()
+        while self._tokens.accept("*"):
+            right = self._interaction()
+            found = self._unique((*found, *right, *self._crossed(found, right)))
+        return found
+
+    def _interaction(self) -> _Products:
+        found = self._power()
+        while self._tokens.accept(":"):
+            found = self._crossed(found, self._power())
+        return found
+
+    def _power(self) -> _Products:
+        base = self._base()
+        while (sign := self._tokens.accept("^")) is not None:
+            degree = self._tokens.take()
+            if degree.text not in map(str, range(1, 11)):
+                raise fault("the degree of interaction is a whole number from 1 to 10", at=degree.place)
+            if len(base) == 1:
+                inner = ":".join(map(str, base[0]))
+                why = "it stands for interactions, and there is nothing to interact with"
+                raise fault(
+                    "this power changes nothing", at=sign.place, why=why, fix=f"write I({inner} ^ {degree.text})"
+                )
+            found = base
+            for _ in range(int(degree.text) - 1):
+                found = self._crossed(found, base)
+            base = found
+        return base
+
+    def _base(self) -> _Products:
+        if self._tokens.accept("("):
+            inner = self._sum(top=False)
+            self._tokens.expect(")")
+            return inner
+        factor = self._factor()
+        if factor not in self.factors:
+            self.factors.append(factor)
+        return (frozenset((factor,)),)
+
+    def _factor(self) -> Expr:
+        token = self._tokens.peek()
+        if token.kind == "number":
+            raise self._tokens.unexpected(
+                "a number is not a term", "the intercept stands alone, as + 0 or - 1; arithmetic goes into I()"
+            )
+        if token.kind != "name" or token.text in RESERVED:
+            raise self._tokens.unexpected("a variable or function is expected here")
+        if self._tokens.peek(1).text == "(":
+            call = ExpressionParser(self._tokens, self._depth).call(term=True)
+            if call.function == "offset":
+                raise fault("an offset can only be added at the top level", at=call)
+            return call
+        self._tokens.take()
+        return Name(token.text, place=token.place)
+
+    def _crossed(self, left: _Products, right: _Products) -> _Products:
+        if len(left) * len(right) > MAX_TERMS**2:
+            raise self._too_many()
+        return self._unique(a | b for a in left for b in right)
+
+    def _unique(self, terms: Iterable[frozenset[Expr]]) -> _Products:
+        found = tuple(dict.fromkeys(terms))
+        if len(found) > MAX_TERMS:
+            raise self._too_many()
+        return found
+
+    def _too_many(self) -> Exception:
+        return self._tokens.unexpected("the formula has too many terms", f"stay within {MAX_TERMS}")
+
+
+def _ordered(products: _Products, factors: list[Expr]) -> tuple[Term, ...]:
+    """Terms by degree; factors in the order of their first appearance in the terms so ordered."""
+    by_degree = sorted(products, key=len)
+    rank: dict[Expr, int] = {}
+    for term in by_degree:
+        for factor in sorted(term, key=factors.index):
+            rank.setdefault(factor, len(rank))
+    return tuple(tuple(sorted(term, key=rank.__getitem__)) for term in by_degree)

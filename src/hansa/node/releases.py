@@ -1,0 +1,78 @@
+"""What a node gives away of itself alone: its own estimate as a release, or its share between two totals."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from hansa import __version__
+from hansa.errors import ProtocolError, Refused
+from hansa.model import Study
+from hansa.node.context import NodeContext
+from hansa.node.run import disclosure_refused
+from hansa.node.site import CHECKS, SiteEstimate, estimate
+from hansa.node.studies import alone_ok, permitted
+from hansa.store import LedgerEntry
+from hansa.wire import open_message, seal
+from hansa.wire.messages import AloneAsked, AloneGranted, SiteAsked, SiteReleased
+
+__all__ = ["grant_alone", "release"]
+
+
+def release(node: NodeContext, data: bytes) -> bytes:
+    """This node's own estimate, signed. An identical question of the same epoch gets the stored answer."""
+    _, asked = open_message(data, SiteAsked, node.directory.of("hub"))
+    study = permitted(node, asked.study)
+    if asked.analysis not in study.analyses or not study.analyses[asked.analysis].sites:
+        raise ProtocolError("the study declares no release of sites under this name")
+    epoch = node.epoch(study).number
+    question = hashlib.sha256(node.question(study, asked.analysis).digest + study.id.encode()).digest()
+    stored = node.store.release(question, epoch)
+    if stored is not None:
+        return stored
+    found = _checked(node, study, asked.analysis, asked.code, run=asked.run)
+    result = json.dumps(found.result, sort_keys=True).encode()
+    message = SiteReleased(
+        node=node.name, study=asked.study, analysis=asked.analysis, result=result, checks=CHECKS
+    )
+    envelope = seal(message, node.signer)
+    node.store.save_release(question, epoch, asked.study, envelope)
+    return envelope
+
+
+def grant_alone(node: NodeContext, data: bytes) -> AloneGranted:
+    """Permission that a run's totals give this node's share away, where the share passes the release rules."""
+    _, asked = open_message(data, AloneAsked, node.directory.of("hub"))
+    study = permitted(node, asked.study)
+    if not alone_ok(node, asked.study):
+        raise Refused("this node's share is not given away alone", fix="keep the same nodes in all questions")
+    _checked(node, study, asked.analysis, asked.code, run=asked.run)
+    return AloneGranted(node=node.name, study=asked.study, run=asked.run, roster=asked.roster)
+
+
+def _checked(node: NodeContext, study: Study, analysis: str, code: str, *, run: str) -> SiteEstimate:
+    if code != __version__:
+        raise ProtocolError("the hub runs another version of the methods", fix="update hub or node")
+    epoch = node.epoch(study)
+    among = node.select(study, analysis, epoch.people)
+    past = node.store.populations(release=True)
+    found = estimate(node.name, among, past, node.limits(study))
+    if found.breaches:
+        node.note_breaches(study.id, found.breaches)
+        raise disclosure_refused()
+    entry = LedgerEntry(
+        at=node.now(),
+        study=study.id,
+        run=run,
+        round=None,
+        step=among.question.method.name,
+        array="estimate of this site",
+        shape="",
+        disclosure="releasable",
+        bytes=len(json.dumps(found.result)),
+        receiver="researcher, signed",
+        checks=" ".join(CHECKS),
+    )
+    digest = hashlib.sha256(among.question.digest + run.encode()).digest()
+    node.store.record_answer([entry], found.populations, epoch=epoch.number, digest=digest, release=True)
+    return found

@@ -1,0 +1,241 @@
+"""The rounds of all runs at a node: each phase checks the permit, the epoch, the place and the signatures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from hansa import __version__
+from hansa.errors import ProtocolError, Refused
+from hansa.model import Study
+from hansa.node.context import NodeContext
+from hansa.node.run import NodeRun, Round, disclosure_refused
+from hansa.node.studies import permitted
+from hansa.privacy.history import Population, left_alone
+from hansa.privacy.rules import Breach
+from hansa.store import LedgerEntry
+from hansa.wire import open_message
+from hansa.wire.messages import (
+    AloneGranted,
+    Answered,
+    ConfirmationsShown,
+    Confirmed,
+    Counted,
+    CountsShown,
+    PastPopulation,
+    RoundAsked,
+    RoundPlace,
+    RunOpen,
+    RunReady,
+    RunStart,
+    RunStarted,
+    SurvivorsShown,
+    Unmasked,
+)
+
+__all__ = ["Rounds"]
+
+Asked = TypeVar("Asked", bound=RoundPlace)
+Shown = TypeVar("Shown", Counted, Confirmed)
+
+_CHECKS = "group cell products effective parameters differing nodes"
+
+
+class Rounds:
+    """The runs that are open at a node."""
+
+    def __init__(self, node: NodeContext) -> None:
+        self._node = node
+        self._runs: dict[str, NodeRun] = {}
+        self._seen: set[str] = set()
+
+    def open(self, data: bytes) -> RunReady:
+        """Fix roster, people and code version of a run."""
+        _, asked = open_message(data, RunOpen, self._node.directory.of("hub"))
+        study = permitted(self._node, asked.study, roster=asked.roster)
+        self._check_opening(asked, study)
+        epoch = self._node.epoch(study)
+        among = self._node.select(study, asked.analysis, epoch.people)
+        if among.question.sites:
+            raise ProtocolError("this analysis asks for releases of sites, not for a total")
+        run = NodeRun(
+            node=self._node.name,
+            study=asked.study,
+            run=asked.run,
+            roster=asked.roster,
+            method=among.question.method,
+            among=among,
+            limits=self._node.limits(study),
+            epoch=epoch.number,
+            code=__version__,
+        )
+        self._runs[asked.run] = run
+        self._seen.add(asked.run)
+        return RunReady(
+            study=asked.study,
+            run=asked.run,
+            roster=asked.roster,
+            agreement=run.agreement.public_key().public_bytes_raw(),
+            epoch=epoch.number,
+            code=__version__,
+            past=tuple(_named(population) for population in self._node.store.populations(release=False)),
+        )
+
+    def start(self, data: bytes) -> RunStarted:
+        """Agree with all nodes of the roster on what they are ready for."""
+        _, asked = open_message(data, RunStart, self._node.directory.of("hub"))
+        run = self._run(asked)
+        keys = self._node.directory.of("node-sign")
+        ready = dict(open_message(sealed, RunReady, keys) for sealed in asked.ready)
+        binding = run.start(ready, asked.ready, self._node.store.populations(release=False))
+        self._check_alone(run, asked.alone)
+        return RunStarted(study=asked.study, run=asked.run, binding=binding)
+
+    def count(self, data: bytes) -> Counted:
+        """Prepare a round and show the masked tally of people behind it."""
+        asked, run = self._asked(data, RoundAsked)
+        study = permitted(self._node, asked.study)
+        if not self._node.epoch_holds(study, run.epoch):
+            self._runs.pop(run.run)
+            raise Refused("the epoch of this run has ended", fix="start the analysis again", reason="epoch")
+        current = run.count(asked)
+        return Counted(**_place(asked), request=current.request, lanes=run.masked(current, "counts"))
+
+    def answer(self, data: bytes) -> Answered:
+        """Judge the league's tallies; where they suffice, give the masked share and note what left."""
+        asked, run = self._asked(data, CountsShown)
+        current = run.advance(_key(asked), "counted", "counted")
+        shown = self._from_roster(asked.counted, Counted, run, current)
+        try:
+            run.judge([message.lanes for message in shown])
+        except Refused:
+            self._node.note_breaches(run.study, run.breaches)
+            self._runs.pop(run.run)
+            raise
+        lanes = run.masked(current, "values")
+        run.advance(_key(asked), "counted", "answered")
+        self._record(run, current)
+        return Answered(**_place(asked), request=current.request, lanes=lanes)
+
+    def confirm(self, data: bytes) -> Confirmed:
+        """Sign the one survivor set of a round."""
+        asked, run = self._asked(data, SurvivorsShown)
+        if asked.survivors != run.roster:
+            # To go on without a node gives shares away; recovery comes with the engine between machines.
+            self._runs.pop(run.run)
+            raise Refused("a run goes on only with its whole roster", fix="start it again", reason="roster")
+        current = run.advance(_key(asked), "answered", "confirmed")
+        current.survivors = asked.survivors
+        return Confirmed(**_place(asked), survivors=asked.survivors, request=current.request)
+
+    def unmask(self, data: bytes) -> Unmasked:
+        """Reveal the self mask's seed once all survivors have signed the same set."""
+        asked, run = self._asked(data, ConfirmationsShown)
+        current = run.advance(_key(asked), "confirmed", "confirmed")
+        shown = self._from_roster(asked.confirmed, Confirmed, run, current)
+        if any(message.survivors != current.survivors for message in shown):
+            raise ProtocolError("the nodes were shown different survivors")
+        run.advance(_key(asked), "confirmed", "unmasked")
+        return Unmasked(**_place(asked), seed=current.self_seed)
+
+    def end_study(self, study: str) -> None:
+        """Forget all runs of a study."""
+        self._runs = {name: run for name, run in self._runs.items() if run.study != study}
+
+    def _check_opening(self, asked: RunOpen, study: Study) -> None:
+        if asked.run in self._seen:
+            raise ProtocolError("a run is opened once")
+        if asked.code != __version__:
+            raise ProtocolError("the hub runs another version of the methods", fix="update hub or node")
+        if self._node.name not in asked.roster or list(asked.roster) != sorted(set(asked.roster)):
+            raise ProtocolError("a roster lists each node once, in order, this one among them")
+        wanted = study.analyses[asked.analysis].nodes if asked.analysis in study.analyses else ()
+        if wanted and set(asked.roster) - set(wanted):
+            raise ProtocolError("the roster names a node that the analysis does not")
+        if len(asked.roster) < self._node.limits(study).min_nodes:
+            raise Refused("too few nodes take part", fix="ask more cohorts")
+
+    def _check_alone(self, run: NodeRun, sealed: Sequence[bytes]) -> None:
+        """Totals over node sets that differ by few nodes give those nodes' shares away: they must agree."""
+        roster, variables = frozenset(run.roster), run.among.question.touched
+        apart: set[str] = set()
+        for past, _ in run.past:
+            if variables & frozenset(past.variables):
+                apart |= left_alone(roster, frozenset(past.roster), run.limits)
+        for envelope in sealed:
+            name, granted = open_message(envelope, AloneGranted, self._node.directory.of("node-sign"))
+            if (granted.node, granted.study, granted.run, granted.roster) == (name, run.study, run.run, run.roster):
+                apart.discard(name)
+        if apart:
+            breach = Breach("node sets", "history", "an earlier question was asked of nearly the same nodes")
+            self._node.note_breaches(run.study, (breach,))
+            raise disclosure_refused()
+
+    def _asked(self, data: bytes, kind: type[Asked]) -> tuple[Asked, NodeRun]:
+        _, asked = open_message(data, kind, self._node.directory.of("hub"))
+        return asked, self._run(asked)
+
+    def _run(self, asked: RoundPlace | RunStart) -> NodeRun:
+        run = self._runs.get(asked.run)
+        if run is None or run.study != asked.study:
+            raise ProtocolError("this run is not open here", fix="start it again")
+        return run
+
+    def _from_roster(self, sealed: Sequence[bytes], kind: type[Shown], run: NodeRun, current: Round) -> list[Shown]:
+        """One signed message of each node of the roster, all about the round as this node saw it."""
+        keys = self._node.directory.of("node-sign")
+        opened = dict(open_message(envelope, kind, keys) for envelope in sealed)
+        if len(sealed) != len(run.roster) or set(opened) != set(run.roster):
+            raise ProtocolError("one message of each node of the roster is needed")
+        for message in opened.values():
+            if _key(message) != _key(current.asked) or message.request != current.request:
+                raise ProtocolError("the nodes were shown different rounds")
+        return [opened[node] for node in run.roster]
+
+    def _record(self, run: NodeRun, current: Round) -> None:
+        shapes = current.shapes
+        entries = [
+            LedgerEntry(
+                at=self._node.now(),
+                study=run.study,
+                run=run.run,
+                round=current.asked.round,
+                step=current.step.name,
+                array=output.name,
+                shape="x".join(str(size) for size in shapes[output.name]) or "1",
+                disclosure=output.disclosure,
+                bytes=16 * _size(shapes[output.name]),
+                receiver="hub, masked",
+                checks=_CHECKS,
+            )
+            for output in current.step.outputs
+        ]
+        populations = current.counted.populations if current.counted else ()
+        digest = hashlib.sha256(run.among.question.digest + current.question_part).digest()
+        self._node.store.record_answer(entries, populations, epoch=run.epoch, digest=digest)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total
+
+
+def _key(message: RoundPlace) -> tuple[str, str, int, int]:
+    return message.study, message.run, message.round, message.attempt
+
+
+def _place(message: RoundPlace) -> dict[str, Any]:
+    return {name: getattr(message, name) for name in RoundPlace.model_fields}
+
+
+def _named(population: Population) -> PastPopulation:
+    return PastPopulation(
+        id=population.id,
+        kind=population.kind,
+        derived=population.derived,
+        variables=tuple(sorted(population.variables)),
+        roster=tuple(sorted(population.roster)),
+    )

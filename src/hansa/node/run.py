@@ -1,0 +1,317 @@
+"""One run at one node: the phases of its rounds, in order, each once.
+
+Opening a run fixes its roster, the person set (the epoch) and the code version. Then each round goes prepare,
+answer, confirm, unmask; a message out of place is refused and changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from hansa.errors import HeadroomError, ProtocolError, Refused
+from hansa.model.exposure import FloatArray
+from hansa.node.analysis_set import AnalysisSet
+from hansa.node.prepared import Counted as CountedExposures
+from hansa.node.prepared import Prepared, count_exposures, count_weights, exposure_key, prepare
+from hansa.privacy.counts import Tally
+from hansa.privacy.fixed_point import Lanes, decode, encode
+from hansa.privacy.history import Population, comparable, differences, judge_differences
+from hansa.privacy.rules import ADVICE, Breach, counts_as_node, judge, judge_nodes, judge_parameters
+from hansa.privacy.secure_sum import SEED_BYTES, RoundContext, mask, pair_key, total_of
+from hansa.privacy.thresholds import Thresholds
+from hansa.stats.contract import Method, Share, Step, share, zero_totals
+from hansa.wire import encode as to_cbor
+from hansa.wire.messages import PastPopulation, RoundAsked, RunReady
+
+__all__ = ["NodeRun", "Round", "disclosure_refused", "round_request"]
+
+
+def disclosure_refused() -> Refused:
+    """The one refusal that a data-dependent rule gives: no number, no rule, no node."""
+    return Refused("the answer would tell too much about few people", fix=ADVICE, reason="disclosure")
+
+
+def round_request(asked: RoundAsked) -> bytes:
+    """SHA-256 over a round's place, step, arguments and inputs, as every party computes it."""
+    parts = [asked.study, asked.run, asked.round, asked.attempt, asked.step, asked.step_version]
+    return hashlib.sha256(to_cbor([*parts, asked.arguments, dict(asked.inputs)])).digest()
+
+
+@dataclass(eq=False)
+class Round:
+    """A round under way; ``phase`` is the last one completed."""
+
+    asked: RoundAsked
+    request: bytes
+    step: Step
+    shares: FloatArray
+    tally: FloatArray
+    blocks: tuple[Tally, ...]
+    counted: CountedExposures | None
+    pairs: tuple[tuple[str, str], ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    phase: str = "counted"
+    self_seed: bytes = field(default_factory=lambda: secrets.token_bytes(SEED_BYTES), repr=False)
+    survivors: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class NodeRun:
+    """A run's state at a node. Nothing here survives the run."""
+
+    node: str
+    study: str
+    run: str
+    roster: tuple[str, ...]
+    method: Method
+    among: AnalysisSet
+    limits: Thresholds
+    epoch: int
+    code: str
+    agreement: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate, repr=False)
+    binding: bytes = b""
+    pair_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
+    past: tuple[tuple[PastPopulation, Population | None], ...] = ()
+    judged: set[bytes] = field(default_factory=set)
+    breaches: tuple[Breach, ...] = ()
+    current: Round | None = None
+    next_round: int = 0
+    _prepared: tuple[bytes, Prepared] | None = None
+
+    def start(self, ready: Mapping[str, RunReady], envelopes: Sequence[bytes], own: Sequence[Population]) -> bytes:
+        """Agree with the other nodes of the roster; the binding that enters every mask.
+
+        Raises
+        ------
+        ProtocolError
+            If the ready messages are not one each of this run's roster.
+        """
+        if self.binding:
+            raise ProtocolError("a run starts once")
+        for node, message in ready.items():
+            same = (message.study, message.run, message.roster, message.code)
+            if node not in self.roster or same != (self.study, self.run, self.roster, self.code):
+                raise ProtocolError("a node is ready for another run, roster or code version")
+        if set(ready) != set(self.roster) or len(envelopes) != len(self.roster):
+            raise ProtocolError("not every node of the roster is ready")
+        mine = self.agreement.public_key().public_bytes_raw()
+        if ready[self.node].agreement != mine:
+            raise ProtocolError("this node's own agreement key was changed on the way")
+        self.binding = hashlib.sha256(
+            b"".join(hashlib.sha256(envelope).digest() for envelope in envelopes)
+        ).digest()
+        self.pair_keys = {
+            node: pair_key(
+                self.agreement, X25519PublicKey.from_public_bytes(message.agreement), binding=self.binding
+            )
+            for node, message in ready.items()
+            if node != self.node
+        }
+        self.past = _all_past(ready, own)
+        return self.binding
+
+    def _pair_key(self, agreement: bytes) -> bytes:
+        try:
+            peer = X25519PublicKey.from_public_bytes(agreement)
+        except ValueError:
+            raise ProtocolError("a peer's agreement key is no X25519 key") from None
+        return pair_key(self.agreement, peer, binding=self.binding)
+
+    def count(self, asked: RoundAsked) -> Round:
+        """Prepare a round: the share, kept here, and the tally of people behind it.
+
+        Raises
+        ------
+        ProtocolError
+            If the round is not the next one, or names a step or version that is not installed.
+        """
+        if not self.binding:
+            raise ProtocolError("a round comes after the run has started")
+        if asked.round != self.next_round or asked.attempt != 0:
+            raise ProtocolError(
+                "a round is asked once, in order", why="this one was asked before, or comes too soon"
+            )
+        step = self._step(asked)
+        self.next_round += 1
+        key = exposure_key(step.preparation, asked.arguments)
+        counted = None if key in self.judged else self._count_exposures(step, asked)
+        found = self._share(step, asked)
+        blocks, pairs, tally = self._tally(step, found, counted)
+        values = np.concatenate([np.ravel(found.sums[o.name]) for o in step.outputs] or [np.zeros(0)])
+        self._check_bounds(step, found)
+        shapes = {name: value.shape for name, value in found.sums.items()}
+        self.current = Round(asked, round_request(asked), step, values, tally, blocks, counted, pairs, shapes)
+        return self.current
+
+    def judge(self, masked: Sequence[Lanes]) -> None:
+        """Add up the league's tallies and judge them.
+
+        Raises
+        ------
+        Refused
+            With code ``disclosure`` when any rule does not hold; the breaches stay here, for the steward.
+        """
+        current = self._in_phase("counted")
+        if any(lanes.shape != (2, current.tally.size) for lanes in masked):
+            raise ProtocolError("a tally has another length than this node's")
+        totals = decode(total_of(masked))
+        self.breaches = tuple(self._breaches(current, totals))
+        if self.breaches:
+            raise disclosure_refused()
+        self.judged.add(exposure_key(current.step.preparation, current.asked.arguments))
+
+    def masked(self, current: Round, phase: str) -> Lanes:
+        """The round's tally or share with its masks on."""
+        numbers, seed = (current.tally, None) if phase == "counts" else (current.shares, current.self_seed)
+        context = RoundContext(
+            study=self.study,
+            run=self.run,
+            round=current.asked.round,
+            attempt=current.asked.attempt,
+            step=current.step.name,
+            version=current.step.version,
+            phase=phase,
+            roster=self.roster,
+            inputs=current.request,
+        )
+        lanes = _encoded(numbers, nodes=len(self.roster))
+        return mask(lanes, own=self.node, pair_keys=self.pair_keys, context=context, self_seed=seed)
+
+    def advance(self, place: tuple[str, str, int, int], before: str, after: str) -> Round:
+        """Move the current round on by one phase.
+
+        Raises
+        ------
+        ProtocolError
+            If the message belongs to another round, or the round is in another phase.
+        """
+        current = self._in_phase(before)
+        asked = current.asked
+        if place != (asked.study, asked.run, asked.round, asked.attempt):
+            raise ProtocolError("a message belongs to another round")
+        current.phase = after
+        return current
+
+    def _in_phase(self, phase: str) -> Round:
+        if self.current is None or self.current.phase != phase:
+            raise ProtocolError("a message comes out of order", why=f"the round is not {phase}")
+        return self.current
+
+    def _step(self, asked: RoundAsked) -> Step:
+        for step in self.method.steps:
+            if (step.name, step.version) == (asked.step, asked.step_version):
+                return step
+        raise ProtocolError(
+            "a round asks for a step that is not installed here", why="a node runs only its own installed steps"
+        )
+
+    def _share(self, step: Step, asked: RoundAsked) -> Share:
+        shapes = step.shapes(step.preparation.dimensions(asked.arguments, self.among.question.variables))
+        prepared = self._arrays(step, asked)
+        if not prepared.partitions:
+            return Share(zero_totals(shapes), ())
+        return share(step, prepared.partitions, asked.inputs, shapes)
+
+    def _arrays(self, step: Step, asked: RoundAsked) -> Prepared:
+        key = hashlib.sha256(to_cbor([step.preparation.name, asked.arguments])).digest()
+        if self._prepared is None or self._prepared[0] != key:
+            self._prepared = None  # free the old arrays before the new ones are built
+            self._prepared = (key, prepare(step.preparation, asked.arguments, self.among))
+        return self._prepared[1]
+
+    def _count_exposures(self, step: Step, asked: RoundAsked) -> CountedExposures:
+        roster = frozenset(self.roster)
+        return count_exposures(step.preparation, asked.arguments, self.among, roster=roster, limits=self.limits)
+
+    def _tally(
+        self, step: Step, found: Share, counted: CountedExposures | None
+    ) -> tuple[tuple[Tally, ...], tuple[tuple[str, str], ...], FloatArray]:
+        """The tally's blocks, the kinds of the populations it compares, and its numbers.
+
+        In order: whether this node counts; the exposures; two differences for each comparison; the weights.
+        """
+        blocks: list[Tally] = []
+        pairs: list[tuple[str, str]] = []
+        numbers = [np.zeros(1)]
+        if counted is not None:
+            numbers[0][0] = counts_as_node(counted.tallies, counted.strata, self.limits)
+            blocks.extend(counted.tallies)
+            compared = list(_comparisons(counted.populations, self.past, node=self.node))
+            pairs.extend(kinds for kinds, _ in compared)
+            numbers.extend(tally.numbers for tally in counted.tallies)
+            numbers.extend(np.array(counts, dtype=np.float64) for _, counts in compared)
+        if step.weight_names:
+            weights = count_weights(step, found, self._prepared[1] if self._prepared else Prepared((), ()))
+            blocks.append(weights)
+            numbers.append(weights.numbers)
+        return tuple(blocks), tuple(pairs), np.concatenate(numbers)
+
+    def _breaches(self, current: Round, totals: FloatArray) -> list[Breach]:
+        found: list[Breach] = []
+        position = 1
+        exposures = [block for block in current.blocks if not block.block.weights]
+        weights = [block for block in current.blocks if block.block.weights]
+        if current.counted is not None:
+            found.extend(judge_nodes(float(totals[0]), self.limits))
+        for block in exposures:
+            tally = Tally(block.block, totals[position : position + block.block.size])
+            position += block.block.size
+            found.extend((*judge(tally, self.limits), *judge_parameters(tally, self.limits)))
+        for kinds in current.pairs:
+            added, removed = totals[position : position + 2]
+            position += 2
+            found.extend(judge_differences(kinds, float(added), float(removed), self.limits))
+        for block in weights:
+            found.extend(judge(Tally(block.block, totals[position:]), self.limits))
+        return found
+
+    def _check_bounds(self, step: Step, found: Share) -> None:
+        for output in step.outputs:
+            largest = np.abs(found.sums[output.name]).max(initial=0.0)
+            if not largest <= output.bound:
+                raise disclosure_refused() from HeadroomError(
+                    "a share exceeds its declared bound", field=output.name
+                )
+
+
+def _encoded(numbers: FloatArray, *, nodes: int) -> Lanes:
+    """Fixed-point lanes; what does not fit depends on data, so outside it is one more ``disclosure``."""
+    try:
+        return encode(numbers, nodes=nodes)
+    except HeadroomError as fault:
+        raise disclosure_refused() from fault
+
+
+def _all_past(
+    ready: Mapping[str, RunReady], own: Sequence[Population]
+) -> tuple[tuple[PastPopulation, Population | None], ...]:
+    """The past populations that any node remembers, in one order, each with this node's own people."""
+    mine = {(population.id, tuple(sorted(population.roster))): population for population in own}
+    named = {(past.id, past.roster): past for message in ready.values() for past in message.past}
+    return tuple((past, mine.get(key)) for key, past in sorted(named.items(), key=lambda item: item[0]))
+
+
+def _comparisons(
+    new: Sequence[Population], past: Sequence[tuple[PastPopulation, Population | None]], *, node: str
+) -> list[tuple[tuple[str, str], tuple[int, int]]]:
+    """Per pair that is to be compared, the kinds and the differing people at this node."""
+    found = []
+    for population in new:
+        for named, remembered in past:
+            old = Population(
+                named.id,
+                named.kind,
+                named.derived,
+                frozenset(named.variables),
+                frozenset(named.roster),
+                remembered.people if remembered is not None else type(population.people)(),
+            )
+            if comparable(population, old):
+                found.append(((population.kind, old.kind), differences(population, old, node=node)))
+    return found

@@ -1,0 +1,131 @@
+"""Studies at a node: received, decided, permitted, approved by people, stopped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+
+from hansa.errors import ProtocolError, Refused
+from hansa.governance import decide, policy_label
+from hansa.model import Permit, Study
+from hansa.node.context import NodeContext
+from hansa.store import StoredStudy
+from hansa.wire import decode, open_message, peek
+from hansa.wire.messages import DecisionMade, StudySubmitted
+
+__all__ = ["approve", "decide_study", "permitted", "stop"]
+
+
+def decide_study(node: NodeContext, data: bytes) -> DecisionMade:
+    """Verify who asks, check every question of the study, evaluate the policy, and keep both.
+
+    The same study again gets the stored decision.
+
+    Raises
+    ------
+    SignatureInvalid
+        If no certified researcher signed these bytes.
+    StudyError
+        Naming the field of the study that is wrong.
+    """
+    _, message = open_message(data, StudySubmitted, node.directory.of("researcher"))
+    study = Study.model_validate_json(message.study)
+    known = node.store.study(study.id)
+    if known is not None:
+        if known.envelope != data:
+            raise ProtocolError("another study was submitted under this id", fix="give it an id of its own")
+        return _made(known)
+    for analysis in study.analyses:
+        node.question(study, analysis)
+    found = decide(node.settings.policy, study, node.clock().date(), node.settings.facts)
+    decision = found.model_copy(update={"node": node.name, "policy": policy_label(node.settings.policy)})
+    permit = _permit(node, study, data) if decision.verdict == "permit" else None
+    node.store.save_study(data, decision, permit)
+    return _made(StoredStudy(data, decision, permit, 0))
+
+
+def approve(node: NodeContext, study: str, *, by: str) -> None:
+    """A committee's yes to a referred study.
+
+    Raises
+    ------
+    Refused
+        If the policy denied the study, or permits it already.
+    """
+    stored = _stored(node, study)
+    if stored.decision.verdict != "refer":
+        raise Refused("only a referred study can be approved", fix="submit a study that meets the policy")
+    node.store.grant(study, _permit(node, study_of(stored), stored.envelope), by=by)
+
+
+def stop(node: NodeContext, study: str, *, by: str) -> None:
+    """Withdraw the permit: no round of this study is answered from now on."""
+    _stored(node, study)
+    node.store.withdraw_permit(study, by=by)
+
+
+def permitted(node: NodeContext, study: str, *, roster: Sequence[str] = ()) -> Study:
+    """A study whose permit holds now; checked again at every use.
+
+    Raises
+    ------
+    Refused
+        If there is no permit, it is not valid today, or its rounds are used up.
+    ProtocolError
+        If the study was never submitted here, or the roster names cohorts that it does not.
+    """
+    stored = _stored(node, study)
+    permit = stored.permit
+    if permit is None:
+        raise Refused("this node has given no permit for the study", fix="see its decision")
+    if not permit.valid_from <= node.clock().date() <= permit.valid_until:
+        raise Refused("the permit is not valid today", fix="ask the custodian to renew it")
+    if permit.study_hash != hashlib.sha256(stored.envelope).digest():
+        raise ProtocolError("the permit is for another version of the study")
+    if stored.rounds_used >= permit.rounds:
+        raise Refused("the permit's rounds are used up", fix="ask the custodian for more", reason="budget")
+    found = study_of(stored)
+    if set(roster) - set(found.cohorts):
+        raise ProtocolError("the roster names a cohort that the study does not")
+    return found
+
+
+def alone_ok(node: NodeContext, study: str) -> bool:
+    """Whether totals may give this node's share of the study away."""
+    permit = _stored(node, study).permit
+    return permit is not None and permit.alone_ok
+
+
+def study_of(stored: StoredStudy) -> Study:
+    """The study inside its envelope, which was verified when it was stored."""
+    return Study.model_validate_json(decode(peek(stored.envelope).payload)["study"])
+
+
+def _stored(node: NodeContext, study: str) -> StoredStudy:
+    stored = node.store.study(study)
+    if stored is None:
+        raise ProtocolError("this study was never submitted here")
+    return stored
+
+
+def _permit(node: NodeContext, study: Study, envelope: bytes) -> Permit:
+    today = node.clock().date()
+    latest = today + dt.timedelta(days=node.settings.policy.permit_days)
+    return Permit(
+        node=node.name,
+        study=study.id,
+        study_hash=hashlib.sha256(envelope).digest(),
+        variables=study.variables,
+        rounds=node.settings.policy.rounds,
+        alone_ok=node.settings.policy.alone_ok,
+        valid_from=max(study.valid_from or today, today),
+        valid_until=min(study.valid_until or latest, latest),
+    )
+
+
+def _made(stored: StoredStudy) -> DecisionMade:
+    permit = stored.permit.model_dump_json().encode() if stored.permit else None
+    return DecisionMade(
+        study=stored.decision.study, decision=stored.decision.model_dump_json().encode(), permit=permit
+    )

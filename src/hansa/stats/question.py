@@ -1,0 +1,141 @@
+"""What an analysis of a study asks: a method, its arguments, and the analysis set, all parsed and checked.
+
+Hub and nodes each read a study's analysis into the same question; nothing but text and plain values crosses
+between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hansa.errors import StudyError
+from hansa.formula import (
+    Expr,
+    check_condition,
+    check_expression,
+    derived_variables,
+    parse_derivations,
+    parse_expression,
+    raw_variables,
+)
+from hansa.model import Analysis, Dictionary, Study, Variable
+from hansa.stats.contract import Arguments, Method
+
+__all__ = ["Question", "read_question"]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """An analysis, ready to be asked.
+
+    ``complete`` are the expressions on which a person must be complete; ``raw`` the dictionary variables that
+    the analysis set rests on; ``variables`` the dictionary's and the derived ones.
+    """
+
+    method: Method
+    arguments: Arguments
+    population: Expr | None
+    complete: tuple[Expr, ...]
+    derive: Mapping[str, Expr]
+    study: Study
+    dictionary: Dictionary
+    variables: Mapping[str, Variable]
+    raw: frozenset[str]
+    sites: bool
+
+    @property
+    def set_digest(self) -> str:
+        """SHA-256 over all that defines the analysis set, the same wherever it is read."""
+        spec = {
+            "population": "" if self.population is None else str(self.population),
+            "complete": sorted(str(expression) for expression in self.complete),
+            "derive": {name: str(expression) for name, expression in sorted(self.derive.items())},
+            "dictionary": self.dictionary.model_dump_json(),
+        }
+        return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """All dictionary variables whose values the question may tell of: those its arguments name."""
+        return self.raw_of(parse_expression(name) for name in self.method.touches(self.arguments)) | self.raw
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over the whole question: method, version, arguments, analysis set."""
+        spec = [self.method.name, self.method.version, _plain(self.arguments), self.set_digest, self.sites]
+        return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).digest()
+
+    def raw_of(self, expressions: Iterable[Expr]) -> frozenset[str]:
+        """The dictionary variables behind expressions, through derivations."""
+        return frozenset().union(*(raw_variables(expression, self.derive) for expression in expressions))
+
+
+def read_question(study: Study, analysis: str, dictionary: Dictionary, methods: Mapping[str, Method]) -> Question:
+    """Parse and check one analysis of a study against a dictionary and the installed methods.
+
+    Raises
+    ------
+    StudyError
+        Naming the field that is wrong.
+    FormulaError
+        With the place marked, for a formula, derivation or population.
+    """
+    asked = _analysis(study, analysis)
+    method = _method(asked, methods, field=f"analyses.{analysis}.method")
+    derive = parse_derivations(study.derive)
+    variables = derived_variables(study.derive, dictionary.by_name)
+    field = f"analyses.{analysis}"
+    population = _population(study, asked, variables, field=f"{field}.population")
+    needed = (*method.complete(asked.arguments, variables), *asked.complete)
+    complete = tuple(parse_expression(text, field=field) for text in dict.fromkeys(needed))
+    for expression in complete:
+        check_expression(expression, variables)
+    parts = [*complete, *([population] if population is not None else [])]
+    raw = frozenset().union(*(raw_variables(part, derive) for part in parts))
+    return Question(
+        method, asked.arguments, population, complete, derive, study, dictionary, variables, raw, asked.sites
+    )
+
+
+def _analysis(study: Study, name: str) -> Analysis:
+    if name not in study.analyses:
+        raise StudyError(
+            f"the study declares no analysis {name}",
+            why="a study's questions are fixed when it is signed",
+            fix=f"one of {sorted(study.analyses)}, or submit another study",
+            field="analyses",
+        )
+    return study.analyses[name]
+
+
+def _method(asked: Analysis, methods: Mapping[str, Method], *, field: str) -> Method:
+    if asked.method not in methods:
+        raise StudyError(
+            f"there is no method {asked.method} in the catalogue",
+            fix=f"one of {sorted(methods)}",
+            field=field,
+        )
+    method = methods[asked.method]
+    if asked.sites and not method.site_release:
+        raise StudyError(f"{method.name} gives no estimate of one site", fix="leave sites out", field=field)
+    return method
+
+
+def _population(study: Study, asked: Analysis, variables: Mapping[str, Variable], *, field: str) -> Expr | None:
+    text = study.populations.get(asked.population, asked.population)
+    if not text:
+        return None
+    expression = parse_expression(text, field=field)
+    check_condition(expression, variables)
+    return expression
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
