@@ -75,6 +75,8 @@ def test_what_no_formula_can_use_is_left_out() -> None:
     frame = pd.DataFrame(
         {"notes": [f"note {i}" for i in range(51)], "resting bp": 1.0, "x": np.arange(51.0), "mine": 1}
     )
+    frame["seen"] = pd.to_datetime(["2020-01-01"] * 51).tz_localize("Europe/Zurich")
+    frame["scans"] = [[1, 2]] * 51
     dictionary = infer_dictionary({"one": frame, "two": frame.drop(columns="mine")})
     assert [variable.name for variable in dictionary.variables] == ["x"]
 

@@ -77,9 +77,10 @@ def derived_variables(derive: Mapping[str, Derivation], variables: Variables) ->
     FormulaError
         When a derivation has the name of a variable, or its expression does not yield the declared type.
     """
+    for name in derive:
+        _check_name(name, variables)
     known = dict(variables)
     for name, expr in parse_derivations(derive).items():
-        _check_name(name, variables)
         found = check_expression(expr, known)
         known[name] = _declared(name, derive[name], expr, found)
     return known

@@ -102,16 +102,24 @@ def _rows(columns: Mapping[str, FloatArray]) -> int:
 def _block(one: ResolvedFactor, columns: Mapping[str, FloatArray], variables: Variables) -> FloatArray:
     """A factor's values: (n,) for numbers and positions of levels, (n, k) for a basis."""
     value = evaluate(one.factor.expression, columns, variables)
+    if one.factor.kind == "number":
+        return value
+    if one.factor.kind == "levels":
+        return np.where(np.isin(value, one.present), value, np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
+        basis = _basis(one, value)
+    return np.where(np.isfinite(basis), basis, np.nan)
+
+
+def _basis(one: ResolvedFactor, value: FloatArray) -> FloatArray:
     match one.fact:
+        case KnotFact(knots, boundary) if one.factor.kind == "ns":
+            return natural_spline(value, knots, boundary)
         case KnotFact(knots, boundary):
-            if one.factor.kind == "ns":
-                return natural_spline(value, knots, boundary)
             return b_spline(value, knots, boundary, one.factor.degree)
         case PolyFact(alpha, norm2):
             return orthogonal_polynomial(value, alpha, norm2)
-    if one.factor.kind == "levels":
-        return np.where(np.isin(value, one.present), value, np.nan)
-    return value
+    raise AssertionError(f"{one.factor.label} is no basis")
 
 
 def _part(one: ResolvedFactor, block: FloatArray, position: int) -> FloatArray:

@@ -1,13 +1,15 @@
 """R-style formulas: the algebra of terms (Wilkinson & Rogers, Applied Statistics 22, 1973; R's ``?formula``).
 
-Terms are ordered by degree and, within a degree, as they appear, as in R. Inside an interaction, variables
-stand in the order in which the ordered terms first name them, so that the canonical text is unique.
+Terms are ordered by degree and, within a degree, as they appear, as in R. Inside an interaction, factors stay
+in the order in which they are first written; R sorts them by first appearance in the whole formula, so that
+its own labels may read back as others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from hansa.formula.faults import fault
 from hansa.formula.functions import TERM_FUNCTIONS
@@ -23,8 +25,8 @@ MAX_TERMS = 500
 Term = tuple[Expr, ...]
 """The factors of one term; the interaction of several."""
 
-_Products = tuple[frozenset[Expr], ...]
-"""Terms without an order among factors, each once."""
+_Products = tuple[Term, ...]
+"""Terms, no two of the same factors."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,8 @@ def parse_formula(text: str, *, field: str = "formula") -> Formula:
         raise _unexpected(tokens)
     if response is not None:
         check_size(response)
-    terms = _ordered(products, reader.factors)
-    for factor in (*reader.factors, *reader.offsets):
+    terms = tuple(sorted(products, key=len))
+    for factor in dict.fromkeys((*chain.from_iterable(terms), *reader.offsets)):
         check_size(factor)
         if factor == response:
             raise fault("the response stands on both sides", at=factor, fix="take it from the right-hand side")
@@ -130,10 +132,9 @@ class _TermReader:
         self._depth = 0
         self.intercept = True
         self.offsets: list[Expr] = []
-        self.factors: list[Expr] = []
 
     def read(self) -> _Products:
-        """The terms of the whole right-hand side; sets ``intercept``, ``offsets``, ``factors``."""
+        """The terms of the whole right-hand side; sets ``intercept`` and ``offsets``."""
         return self._sum(top=True)
 
     def _sum(self, *, top: bool) -> _Products:
@@ -154,7 +155,8 @@ class _TermReader:
     def _joined(self, found: _Products, more: _Products, *, removes: bool) -> _Products:
         if not removes:
             return self._unique((*found, *more))
-        return tuple(term for term in found if term not in more)
+        gone = set(map(frozenset, more))
+        return tuple(term for term in found if frozenset(term) not in gone)
 
     def _reads_intercept(self, *, removes: bool) -> bool:
         if self._tokens.peek().text not in ("0", "1") or self._tokens.peek(1).text in (":", "*", "^"):
@@ -208,10 +210,7 @@ class _TermReader:
             inner = self._sum(top=False)
             self._tokens.expect(")")
             return inner
-        factor = self._factor()
-        if factor not in self.factors:
-            self.factors.append(factor)
-        return (frozenset((factor,)),)
+        return ((self._factor(),),)
 
     def _factor(self) -> Expr:
         token = self._tokens.peek()
@@ -232,23 +231,16 @@ class _TermReader:
     def _crossed(self, left: _Products, right: _Products) -> _Products:
         if len(left) * len(right) > MAX_TERMS**2:
             raise self._too_many()
-        return self._unique(a | b for a in left for b in right)
+        return self._unique((*a, *(one for one in b if one not in a)) for a in left for b in right)
 
-    def _unique(self, terms: Iterable[frozenset[Expr]]) -> _Products:
-        found = tuple(dict.fromkeys(terms))
+    def _unique(self, terms: Iterable[Term]) -> _Products:
+        by_factors: dict[frozenset[Expr], Term] = {}
+        for term in terms:
+            by_factors.setdefault(frozenset(term), term)
+        found = tuple(by_factors.values())
         if len(found) > MAX_TERMS:
             raise self._too_many()
         return found
 
     def _too_many(self) -> Exception:
         return self._tokens.unexpected("the formula has too many terms", f"stay within {MAX_TERMS}")
-
-
-def _ordered(products: _Products, factors: list[Expr]) -> tuple[Term, ...]:
-    """Terms by degree; factors in the order of their first appearance in the terms so ordered."""
-    by_degree = sorted(products, key=len)
-    rank: dict[Expr, int] = {}
-    for term in by_degree:
-        for factor in sorted(term, key=factors.index):
-            rank.setdefault(factor, len(rank))
-    return tuple(tuple(sorted(term, key=rank.__getitem__)) for term in by_degree)

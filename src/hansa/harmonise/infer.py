@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hansa.errors import DictionaryError
+from hansa.errors import DataError, DictionaryError
 from hansa.harmonise.conversion import DATE_PATTERN, identifier, label, stripped
 from hansa.harmonise.source import ColumnKind, DataLike, Source, column_kinds, fetch, literal, open_source
 from hansa.model import Dictionary, Variable, VariableType
@@ -64,8 +64,9 @@ def infer_dictionary(frames: Mapping[str, DataLike], *, memory_limit: str = "1GB
 
     Types: ``boolean`` (true and false; 0 and 1 are integers), ``date`` (ISO 8601), ``integer``, ``number``, and
     ``category`` for text of at most 50 different values, in sorted order. Left out are columns with more,
-    without any value, or with a name that no formula can hold. Ranges are rounded outward to round numbers,
-    so that they are not anyone's value. NA, NaN and NULL written out become missing codes.
+    without any value, of any other type (lists, times with a zone), or with a name that no formula can hold.
+    Ranges are rounded outward to round numbers, so that they are not anyone's value. NA, NaN and NULL written
+    out become missing codes.
 
     A column named person, patient_id, subject, id or alike identifies people; if any of its values repeats
     within a frame, people have many rows.
@@ -133,7 +134,10 @@ def _one_row_each(person: str, sources: Mapping[str, Source]) -> bool:
 
 
 def _variable(name: str, sources: Mapping[str, Source]) -> Variable | None:
-    kinds = {node: column_kinds(source, [name])[name] for node, source in sources.items()}
+    try:
+        kinds = {node: column_kinds(source, [name])[name] for node, source in sources.items()}
+    except DataError:
+        return None
     parts = [_seen(source, name, kinds[node]) for node, source in sources.items()]
     seen = sum(parts[1:], start=parts[0])
     kind = _type(seen)

@@ -7,14 +7,14 @@ are loaded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import AbstractBitMap
 
 from hansa.formula import Expr, derive_columns, evaluate, names_in, population
-from hansa.harmonise import Source, read_chunks
+from hansa.harmonise import Chunk, Source, read_chunks
 from hansa.model import Dictionary
 from hansa.model.exposure import BoolArray, FloatArray
 from hansa.privacy.people import People
@@ -26,11 +26,24 @@ __all__ = ["AnalysisSet", "Data", "Flow", "select_people"]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A cohort's rows as the node holds them: the source, its dictionary, each chunk's person codes."""
+    """A cohort's rows as the node holds them: the source, its dictionary, each chunk's person codes.
+
+    A cohort of one chunk is kept in memory once read, since reading it costs more than keeping it.
+    """
 
     source: Source
     dictionary: Dictionary
     codes: tuple[NDArray[np.uint32], ...]
+    _kept: list[Chunk] = field(default_factory=list, repr=False)
+
+    def chunks(self, names: Sequence[str]) -> Iterable[Chunk]:
+        """The chunks with at least these columns."""
+        if len(self.codes) > 1:
+            return read_chunks(self.source, self.dictionary, names)
+        if not self._kept:
+            everything = [variable.name for variable in self.dictionary.variables]
+            self._kept.extend(read_chunks(self.source, self.dictionary, everything))
+        return self._kept
 
 
 @dataclass(frozen=True)
@@ -58,9 +71,9 @@ class AnalysisSet:
         """The partitions, with the columns behind these expressions."""
         names = sorted(self.question.raw_of(expressions))
         derived = _needed(expressions, self.question)
-        chunks = read_chunks(self.data.source, self.data.dictionary, names)
+        chunks = self.data.chunks(names)
         for chunk, mask in zip(chunks, self.masks, strict=True):
-            columns = chunk.columns if mask is None else {name: c[mask] for name, c in chunk.columns.items()}
+            columns = {name: _masked(chunk.columns[name], mask) for name in names}
             rows = len(chunk.person) if mask is None else int(mask.sum())
             yield Frame(
                 _derived(columns, derived, self.question), self.question.variables, rows, frozenset(derived)
@@ -83,7 +96,7 @@ def select_people(question: Question, data: Data, allowed: AbstractBitMap) -> An
     people: list[People] = []
     tallies: list[NDArray[np.int64]] = []
     everyone = np.fromiter(allowed, dtype=np.uint32, count=len(allowed))
-    chunks = read_chunks(data.source, data.dictionary, names)
+    chunks = data.chunks(names)
     for chunk, codes in zip(chunks, data.codes, strict=True):
         columns = _derived(chunk.columns, _needed(conditions, question), question)
         stages = _stages(question, columns, _among(codes, everyone))
@@ -93,6 +106,10 @@ def select_people(question: Question, data: Data, allowed: AbstractBitMap) -> An
         who = People.of(codes, one_row_per_person=one_row)
         tallies.append(np.array([who.any(stage).sum() for stage in stages], dtype=np.int64))
     return AnalysisSet(question, data, tuple(masks), tuple(people), _flow(question, tallies))
+
+
+def _masked(column: FloatArray, mask: BoolArray | None) -> FloatArray:
+    return column if mask is None else column[mask]
 
 
 def _stages(question: Question, columns: Mapping[str, FloatArray], allowed: BoolArray) -> list[BoolArray]:

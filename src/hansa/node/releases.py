@@ -20,7 +20,7 @@ __all__ = ["grant_alone", "release"]
 
 
 def release(node: NodeContext, data: bytes) -> bytes:
-    """This node's own estimate, signed. An identical question of the same epoch gets the stored answer."""
+    """The node's own estimate, signed. An identical question of the same epoch gets the stored answer."""
     _, asked = open_message(data, SiteAsked, node.directory.of("hub"))
     study = permitted(node, asked.study)
     if asked.analysis not in study.analyses or not study.analyses[asked.analysis].sites:
@@ -32,9 +32,7 @@ def release(node: NodeContext, data: bytes) -> bytes:
         return stored
     found = _checked(node, study, asked.analysis, asked.code, run=asked.run)
     result = json.dumps(found.result, sort_keys=True).encode()
-    message = SiteReleased(
-        node=node.name, study=asked.study, analysis=asked.analysis, result=result, checks=CHECKS
-    )
+    message = SiteReleased(node=node.name, study=asked.study, analysis=asked.analysis, result=result, checks=CHECKS)
     envelope = seal(message, node.signer)
     node.store.save_release(question, epoch, asked.study, envelope)
     return envelope

@@ -10,10 +10,9 @@ from hansa import __version__
 from hansa.errors import ProtocolError, Refused
 from hansa.model import Study
 from hansa.node.context import NodeContext
-from hansa.node.run import NodeRun, Round, disclosure_refused
+from hansa.node.run import NodeRun, Round, question_part
 from hansa.node.studies import permitted
-from hansa.privacy.history import Population, left_alone
-from hansa.privacy.rules import Breach
+from hansa.privacy.history import Population
 from hansa.store import LedgerEntry
 from hansa.wire import open_message
 from hansa.wire.messages import (
@@ -57,6 +56,8 @@ class Rounds:
         self._check_opening(asked, study)
         epoch = self._node.epoch(study)
         among = self._node.select(study, asked.analysis, epoch.people)
+        if asked.dictionary != among.question.dictionary_digest:
+            raise ProtocolError("the hub works with another dictionary than this node", fix="agree on one version")
         if among.question.sites:
             raise ProtocolError("this analysis asks for releases of sites, not for a total")
         run = NodeRun(
@@ -89,7 +90,7 @@ class Rounds:
         keys = self._node.directory.of("node-sign")
         ready = dict(open_message(sealed, RunReady, keys) for sealed in asked.ready)
         binding = run.start(ready, asked.ready, self._node.store.populations(release=False))
-        self._check_alone(run, asked.alone)
+        run.granted = self._granted(run, asked.alone)
         return RunStarted(study=asked.study, run=asked.run, binding=binding)
 
     def count(self, data: bytes) -> Counted:
@@ -99,7 +100,11 @@ class Rounds:
         if not self._node.epoch_holds(study, run.epoch):
             self._runs.pop(run.run)
             raise Refused("the epoch of this run has ended", fix="start the analysis again", reason="epoch")
-        current = run.count(asked)
+        try:
+            current = run.count(asked)
+        except Refused:
+            self._end(run)
+            raise
         return Counted(**_place(asked), request=current.request, lanes=run.masked(current, "counts"))
 
     def answer(self, data: bytes) -> Answered:
@@ -110,8 +115,7 @@ class Rounds:
         try:
             run.judge([message.lanes for message in shown])
         except Refused:
-            self._node.note_breaches(run.study, run.breaches)
-            self._runs.pop(run.run)
+            self._end(run)
             raise
         lanes = run.masked(current, "values")
         run.advance(_key(asked), "counted", "answered")
@@ -139,6 +143,10 @@ class Rounds:
         run.advance(_key(asked), "confirmed", "unmasked")
         return Unmasked(**_place(asked), seed=current.self_seed)
 
+    def _end(self, run: NodeRun) -> None:
+        self._node.note_breaches(run.study, run.breaches)
+        self._runs.pop(run.run)
+
     def end_study(self, study: str) -> None:
         """Forget all runs of a study."""
         self._runs = {name: run for name, run in self._runs.items() if run.study != study}
@@ -156,21 +164,16 @@ class Rounds:
         if len(asked.roster) < self._node.limits(study).min_nodes:
             raise Refused("too few nodes take part", fix="ask more cohorts")
 
-    def _check_alone(self, run: NodeRun, sealed: Sequence[bytes]) -> None:
-        """Totals over node sets that differ by few nodes give those nodes' shares away: they must agree."""
-        roster, variables = frozenset(run.roster), run.among.question.touched
-        apart: set[str] = set()
-        for past, _ in run.past:
-            if variables & frozenset(past.variables):
-                apart |= left_alone(roster, frozenset(past.roster), run.limits)
-        for envelope in sealed:
-            name, granted = open_message(envelope, AloneGranted, self._node.directory.of("node-sign"))
-            if (granted.node, granted.study, granted.run, granted.roster) == (name, run.study, run.run, run.roster):
-                apart.discard(name)
-        if apart:
-            breach = Breach("node sets", "history", "an earlier question was asked of nearly the same nodes")
-            self._node.note_breaches(run.study, (breach,))
-            raise disclosure_refused()
+    def _granted(self, run: NodeRun, sealed: Sequence[bytes]) -> frozenset[str]:
+        """The nodes that let this run's totals give their share away."""
+        keys = self._node.directory.of("node-sign")
+        opened = [open_message(envelope, AloneGranted, keys) for envelope in sealed]
+        wanted = (run.study, run.run, run.roster)
+        return frozenset(
+            name
+            for name, granted in opened
+            if granted.node == name and (granted.study, granted.run, granted.roster) == wanted
+        )
 
     def _asked(self, data: bytes, kind: type[Asked]) -> tuple[Asked, NodeRun]:
         _, asked = open_message(data, kind, self._node.directory.of("hub"))
@@ -212,7 +215,7 @@ class Rounds:
             for output in current.step.outputs
         ]
         populations = current.counted.populations if current.counted else ()
-        digest = hashlib.sha256(run.among.question.digest + current.question_part).digest()
+        digest = hashlib.sha256(run.among.question.digest + question_part(current.asked)).digest()
         self._node.store.record_answer(entries, populations, epoch=run.epoch, digest=digest)
 
 

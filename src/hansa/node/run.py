@@ -21,7 +21,7 @@ from hansa.node.prepared import Counted as CountedExposures
 from hansa.node.prepared import Prepared, count_exposures, count_weights, exposure_key, prepare
 from hansa.privacy.counts import Tally
 from hansa.privacy.fixed_point import Lanes, decode, encode
-from hansa.privacy.history import Population, comparable, differences, judge_differences
+from hansa.privacy.history import Population, comparable, differences, judge_differences, left_alone
 from hansa.privacy.rules import ADVICE, Breach, counts_as_node, judge, judge_nodes, judge_parameters
 from hansa.privacy.secure_sum import SEED_BYTES, RoundContext, mask, pair_key, total_of
 from hansa.privacy.thresholds import Thresholds
@@ -29,7 +29,7 @@ from hansa.stats.contract import Method, Share, Step, share, zero_totals
 from hansa.wire import encode as to_cbor
 from hansa.wire.messages import PastPopulation, RoundAsked, RunReady
 
-__all__ = ["NodeRun", "Round", "disclosure_refused", "round_request"]
+__all__ = ["NodeRun", "Round", "disclosure_refused", "question_part", "round_request"]
 
 
 def disclosure_refused() -> Refused:
@@ -41,6 +41,11 @@ def round_request(asked: RoundAsked) -> bytes:
     """SHA-256 over a round's place, step, arguments and inputs, as every party computes it."""
     parts = [asked.study, asked.run, asked.round, asked.attempt, asked.step, asked.step_version]
     return hashlib.sha256(to_cbor([*parts, asked.arguments, dict(asked.inputs)])).digest()
+
+
+def question_part(asked: RoundAsked) -> bytes:
+    """SHA-256 over what a round asks, whichever run asks it: an identical question is charged once."""
+    return hashlib.sha256(to_cbor([asked.step, asked.step_version, asked.arguments, dict(asked.inputs)])).digest()
 
 
 @dataclass(eq=False)
@@ -78,6 +83,7 @@ class NodeRun:
     binding: bytes = b""
     pair_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
     past: tuple[tuple[PastPopulation, Population | None], ...] = ()
+    granted: frozenset[str] = frozenset()
     judged: set[bytes] = field(default_factory=set)
     breaches: tuple[Breach, ...] = ()
     current: Round | None = None
@@ -240,6 +246,7 @@ class NodeRun:
         pairs: list[tuple[str, str]] = []
         numbers = [np.zeros(1)]
         if counted is not None:
+            self._check_alone(counted.populations)
             numbers[0][0] = counts_as_node(counted.tallies, counted.strata, self.limits)
             blocks.extend(counted.tallies)
             compared = list(_comparisons(counted.populations, self.past, node=self.node))
@@ -251,6 +258,16 @@ class NodeRun:
             blocks.append(weights)
             numbers.append(weights.numbers)
         return tuple(blocks), tuple(pairs), np.concatenate(numbers)
+
+    def _check_alone(self, populations: Sequence[Population]) -> None:
+        """Totals over node sets that differ by few nodes give those nodes' shares away: they must agree."""
+        for population in populations:
+            for past, _ in self.past:
+                apart = left_alone(population.roster, frozenset(past.roster), self.limits) - self.granted
+                if apart and population.variables & frozenset(past.variables):
+                    sentence = "an earlier question was asked of nearly the same nodes"
+                    self.breaches = (Breach("node sets", "history", sentence),)
+                    raise disclosure_refused()
 
     def _breaches(self, current: Round, totals: FloatArray) -> list[Breach]:
         found: list[Breach] = []

@@ -61,7 +61,7 @@ class Node:
             return self._answer(data)
         except HansaError as refusal:
             return self._seal(self._declined(refusal))
-        except Exception as fault:  # noqa: BLE001  a fault's text may hold data values, so only its type is kept
+        except Exception as fault:
             self.context.store.note_event("fault", "", type(fault).__name__)
             return self._seal(_FAULT)
 

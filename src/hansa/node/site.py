@@ -32,9 +32,7 @@ class SiteEstimate:
     populations: tuple[Population, ...]
 
 
-def estimate(
-    node: str, among: AnalysisSet, past: Sequence[Population], limits: Thresholds
-) -> SiteEstimate:
+def estimate(node: str, among: AnalysisSet, past: Sequence[Population], limits: Thresholds) -> SiteEstimate:
     """Run the question's plan over this node's rows, watching every sum it asks for.
 
     An estimate that the data do not determine is a result too: it says which term and why.
@@ -49,9 +47,7 @@ def estimate(
     return SiteEstimate(result, breaches, populations)
 
 
-def _history(
-    node: str, new: Sequence[Population], past: Sequence[Population], limits: Thresholds
-) -> list[Breach]:
+def _history(node: str, new: Sequence[Population], past: Sequence[Population], limits: Thresholds) -> list[Breach]:
     found: list[Breach] = []
     for population in new:
         for old in past:

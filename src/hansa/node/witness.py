@@ -22,8 +22,6 @@ def witness_checkpoint(node: NodeContext, data: bytes, key: Ed25519PrivateKey) -
     last = node.store.checkpoint(log_key.name)
     seen = None if last is None else open_checkpoint(last, log_key)
     time = int(node.clock().timestamp())
-    signed = cosign(
-        seen, shown.checkpoint, shown.proof, log_key=log_key, name=node.name, key=key, time=time
-    )
+    signed = cosign(seen, shown.checkpoint, shown.proof, log_key=log_key, name=node.name, key=key, time=time)
     node.store.save_checkpoint(log_key.name, shown.checkpoint)
     return CheckpointCosigned(signature=signed.line)

@@ -9,33 +9,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from hansa.errors import Refused, StudyError
 from hansa.model import Variable
-from hansa.model.exposure import BoolArray, Exposure, FloatArray
+from hansa.model.exposure import BoolArray, FloatArray
 from hansa.stats.arguments import known, names, no_others, whole_number
-from hansa.stats.contract import (
-    Arguments,
-    Arrays,
-    Cohorts,
-    Frame,
-    Inputs,
-    Method,
-    Output,
-    Preparation,
-    Request,
-    Step,
-)
+from hansa.stats.columns import STEPS
+from hansa.stats.contract import Arguments, Cohorts, Method, Request
 from hansa.stats.plain import Result
 from hansa.stats.quantiles import (
     BINS,
-    Bin,
     Quantile,
     Search,
-    bin_counts,
     bracketed,
     first_edges,
     order_statistics,
@@ -43,10 +31,10 @@ from hansa.stats.quantiles import (
     ranks_of,
     search_for,
 )
-from hansa.stats.scaling import power_of_two, sharpened
-from hansa.stats.suppression import suppress
+from hansa.stats.scaling import power_of_two, scale_about_mean, sharpened
+from hansa.stats.suppression import IntArray, suppress
 
-__all__ = ["METHOD", "STEPS", "Description", "LevelCounts", "NumericSummary", "Question", "describe", "read"]
+__all__ = ["METHOD", "Description", "LevelCounts", "NumericSummary", "Question", "describe", "read"]
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _CELL = 5
@@ -124,205 +112,6 @@ class Question:
         return Request({"variables": variables, "by": by, "ranks": 2 * len(self.probabilities)})
 
 
-# --- at the node -----------------------------------------------------------------------------------------
-
-
-def _numeric(arguments: Arguments, variables: Mapping[str, Variable]) -> list[str]:
-    return [name for name in arguments["variables"] if not variables[name].is_categorical]
-
-
-def _categorical(arguments: Arguments, variables: Mapping[str, Variable]) -> list[str]:
-    return [name for name in arguments["variables"] if variables[name].is_categorical]
-
-
-def _group_levels(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[str, ...]:
-    return variables[arguments["by"]].coded_levels if arguments["by"] else ()
-
-
-def _reads(arguments: Arguments) -> tuple[str, ...]:
-    return (*arguments["variables"], *([arguments["by"]] if arguments["by"] else []))
-
-
-def _dimensions(arguments: Arguments, variables: Mapping[str, Variable]) -> dict[str, int]:
-    categorical = _categorical(arguments, variables)
-    return {
-        "groups": 1 + len(_group_levels(arguments, variables)),
-        "numeric": len(_numeric(arguments, variables)),
-        "categorical": len(categorical),
-        "levels": sum(len(variables[name].coded_levels) for name in categorical),
-        "ranks": arguments["ranks"],
-    }
-
-
-def _members(frame: Frame, arguments: Arguments) -> BoolArray:
-    """Who is in which group, shape (n, groups): everybody whose group is known, then each level."""
-    if not arguments["by"]:
-        return np.ones((frame.rows, 1), dtype=np.bool_)
-    codes = frame.columns[arguments["by"]]
-    levels = _indicators(codes, len(_group_levels(arguments, frame.variables)))
-    return np.column_stack([~np.isnan(codes), levels])
-
-
-def _indicators(codes: FloatArray, levels: int) -> BoolArray:
-    return codes[:, None] == np.arange(levels)
-
-
-def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
-    variables, n = frame.variables, frame.rows
-    numeric, categorical = _numeric(arguments, variables), _categorical(arguments, variables)
-    levels = [_indicators(frame.columns[name], len(variables[name].coded_levels)) for name in categorical]
-    absent = [np.isnan(frame.columns[name])[:, None] for name in categorical]
-    none = np.empty((n, 0))
-    return {
-        "values": np.column_stack([none, *(frame.columns[name] for name in numeric)]),
-        "levels": np.hstack([none, *levels]),
-        "absent": np.hstack([none, *absent]),
-        "members": _members(frame, arguments).astype(np.float64),
-        "ungrouped": np.isnan(frame.columns[arguments["by"]]) * 1.0 if arguments["by"] else np.zeros(n),
-    }
-
-
-def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
-    found = []
-    members, by = _members(frame, arguments), arguments["by"]
-    group_levels = _group_levels(arguments, frame.variables)
-    if by:
-        found.append(_group_exposure(frame, by, group_levels, members))
-    for group, inside in zip(("", *group_levels), members.T, strict=True):
-        label = f", {by} = {group}" if group else ""
-        found += [
-            _variable_exposure(frame, name, inside, label, stratum=bool(group))
-            for name in arguments["variables"]
-        ]
-    return tuple(found)
-
-
-def _group_exposure(frame: Frame, by: str, levels: tuple[str, ...], members: BoolArray) -> Exposure:
-    return Exposure(
-        name=by,
-        rows=members[:, 0],
-        columns=members[:, 1:].astype(np.float64),
-        names=tuple(f"{by}[{level}]" for level in levels),
-        derived=(by in frame.derived,) * len(levels),
-        strata=(True,) * len(levels),
-        variables=frozenset({by}),
-        indicator=(True,) * len(levels),
-    )
-
-
-def _variable_exposure(frame: Frame, name: str, inside: BoolArray, label: str, *, stratum: bool) -> Exposure:
-    values = frame.columns[name]
-    counted = frame.variables[name].is_categorical
-    width = 0 if counted else 1
-    return Exposure(
-        name=name + label,
-        rows=inside & ~np.isnan(values),
-        columns=values[:, None][:, :width],
-        names=(name,) * width,
-        derived=(name in frame.derived,) * width,
-        strata=(False,) * width,
-        variables=frozenset({name}),
-        indicator=(False,) * width,
-        stratum=stratum,
-    )
-
-
-def _sums(arrays: Arrays, inputs: Inputs) -> dict[str, FloatArray]:
-    """People and sums about a public centre, (groups, numeric)."""
-    values, members = arrays["values"], arrays["members"].T
-    absent = np.isnan(values)
-    scaled = np.where(absent, 0.0, (values - inputs["centre"]) * inputs["scale"])
-    present = (~absent).astype(np.float64)
-    return {"n": members @ present, "missing": members @ absent.astype(np.float64), "first": members @ scaled}
-
-
-def _moments(arrays: Arrays, inputs: Inputs) -> dict[str, FloatArray]:
-    """Sums and squares about each group's own centre, (groups, numeric)."""
-    values = arrays["values"]
-    first, second = np.empty_like(inputs["centre"]), np.empty_like(inputs["centre"])
-    for group, member in enumerate(arrays["members"].T):
-        distance = (values - inputs["centre"][group]) * inputs["scale"][group]
-        scaled = np.where((member[:, None] != 0) & ~np.isnan(values), distance, 0.0)
-        first[group] = scaled.sum(axis=0)
-        second[group] = np.einsum("ij,ij->j", scaled, scaled)
-    return {"first": first, "second": second}
-
-
-def _bins(arrays: Arrays, inputs: Inputs) -> dict[str, FloatArray]:
-    """People between edges, (groups, numeric, ranks, BINS + 2)."""
-    values, members, edges = arrays["values"], arrays["members"] != 0, inputs["edges"]
-    counts = np.empty((*edges.shape[:-1], BINS + 2))
-    for group, variable in np.ndindex(edges.shape[:2]):
-        inside = values[members[:, group], variable]
-        counts[group, variable] = bin_counts(inside[~np.isnan(inside)], edges[group, variable])
-    return {"counts": counts}
-
-
-def _levels(arrays: Arrays, inputs: Inputs) -> dict[str, FloatArray]:  # noqa: ARG001  # a step takes inputs
-    """People per level, and those whose level is not known."""
-    members = arrays["members"].T
-    return {"counts": members @ arrays["levels"], "missing": members @ arrays["absent"]}
-
-
-def _sizes(arrays: Arrays, inputs: Inputs) -> dict[str, FloatArray]:  # noqa: ARG001  # a step takes inputs
-    """People per group, and those whose group is not known."""
-    return {"people": arrays["members"].sum(axis=0), "ungrouped": arrays["ungrouped"].sum()}
-
-
-COLUMNS = Preparation("describe.columns", 1, _reads, _dimensions, _build, _exposures)
-
-STEPS = (
-    Step(
-        "describe.sizes",
-        1,
-        COLUMNS,
-        (Output("people", ("groups",), "protected"), Output("ungrouped", (), "protected")),
-        _sizes,
-    ),
-    Step(
-        "describe.sums",
-        1,
-        COLUMNS,
-        (
-            Output("n", ("groups", "numeric"), "protected"),
-            Output("missing", ("groups", "numeric"), "protected"),
-            Output("first", ("groups", "numeric"), "intermediate"),
-        ),
-        _sums,
-    ),
-    Step(
-        "describe.moments",
-        1,
-        COLUMNS,
-        (
-            Output("first", ("groups", "numeric"), "intermediate"),
-            Output("second", ("groups", "numeric"), "intermediate"),
-        ),
-        _moments,
-    ),
-    Step(
-        "describe.bins",
-        1,
-        COLUMNS,
-        (Output("counts", ("groups", "numeric", "ranks", BINS + 2), "protected"),),
-        _bins,
-    ),
-    Step(
-        "describe.levels",
-        1,
-        COLUMNS,
-        (
-            Output("counts", ("groups", "levels"), "protected"),
-            Output("missing", ("groups", "categorical"), "protected"),
-        ),
-        _levels,
-    ),
-)
-
-
-# --- at the hub ------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, eq=False)
 class _Moments:
     """Pooled moments, each of shape (groups, numeric); NaN where nobody is."""
@@ -333,9 +122,7 @@ class _Moments:
     sd: FloatArray
 
 
-def read(
-    arguments: Arguments, variables: Mapping[str, Variable], probabilities: tuple[float, ...]
-) -> Question:
+def read(arguments: Arguments, variables: Mapping[str, Variable], probabilities: tuple[float, ...]) -> Question:
     """The arguments of a description, checked.
 
     Raises
@@ -419,9 +206,8 @@ def _pooled_moments(cohorts: Cohorts, question: Question) -> _Moments:
     n = np.maximum(sums["n"], 1.0)
     mean = centre + sums["first"] / (n * scale)
     ranged = np.array([variable.range is not None for variable in question.numeric])
-    magnitude = 2.0 ** -np.ceil(np.log2(np.maximum(np.abs(mean), 1.0)))
-    scale = np.where(ranged, scale, magnitude)
-    square = np.zeros_like(mean)
+    scale = scale_about_mean(scale, mean, ranged)
+    square, used = np.zeros_like(mean), scale
     for _ in range(_SHARPENINGS):
         totals = cohorts.sum("describe.moments", question.request, centre=mean, scale=scale)
         shift = totals["first"] / n
@@ -454,7 +240,7 @@ def _numeric_summaries(cohorts: Cohorts, question: Question) -> tuple[NumericSum
     return tuple(summaries)
 
 
-def _blanks(counts: np.ndarray[Any, np.dtype[np.int64]], cell: int) -> BoolArray:
+def _blanks(counts: IntArray, cell: int) -> BoolArray:
     """The blanks of counts by group, everybody's first, where the groups' sizes are known."""
     if counts.shape[0] == 1:
         return suppress(counts, cell, row_totals_public=True)[:1, :-1]
@@ -462,7 +248,9 @@ def _blanks(counts: np.ndarray[Any, np.dtype[np.int64]], cell: int) -> BoolArray
     return np.vstack([blank[-1:], blank[:-1]])
 
 
-def _quantiles(cohorts: Cohorts, question: Question, moments: _Moments) -> dict[tuple[int, int], Any]:
+def _quantiles(
+    cohorts: Cohorts, question: Question, moments: _Moments
+) -> dict[tuple[int, ...], tuple[Quantile, ...]]:
     """The quantiles of every group and variable, all searched for together."""
     places = list(np.ndindex(moments.n.shape))
     searches = [search for place in places for search in _searches(question, moments, place)]
@@ -505,14 +293,18 @@ def _coarse(summary: NumericSummary, n: int, moved: float) -> NumericSummary:
     if summary.mean is None or summary.sd is None:
         return summary
     step = _one_two_five(max(summary.sd / math.sqrt(n), moved / n))
-    quantiles = tuple(
-        replace(q, estimate=_rounded(q.estimate, step), error_bound=q.error_bound + step)
-        for q in summary.quantiles
-        if q.estimate is not None and q.error_bound is not None
-    )
     return replace(
-        summary, mean=_rounded(summary.mean, step), sd=_rounded(summary.sd, step), quantiles=quantiles
+        summary,
+        mean=_rounded(summary.mean, step),
+        sd=_rounded(summary.sd, step),
+        quantiles=tuple(_coarse_quantile(found, step) for found in summary.quantiles),
     )
+
+
+def _coarse_quantile(found: Quantile, step: float) -> Quantile:
+    if found.estimate is None or found.error_bound is None:
+        return found
+    return Quantile(found.probability, _rounded(found.estimate, step), found.error_bound + step)
 
 
 def _one_two_five(value: float) -> float:
@@ -539,9 +331,7 @@ def _level_counts(cohorts: Cohorts, question: Question) -> tuple[LevelCounts, ..
         blank = _blanks(counts, question.cell)
         for g, group in enumerate(question.groups):
             shown = [None if b else int(n) for n, b in zip(counts[g], blank[g], strict=True)]
-            found.append(
-                LevelCounts(variable.name, group, variable.coded_levels, tuple(shown[:-1]), shown[-1])
-            )
+            found.append(LevelCounts(variable.name, group, variable.coded_levels, tuple(shown[:-1]), shown[-1]))
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -47,6 +48,11 @@ class Question:
     sites: bool
 
     @property
+    def dictionary_digest(self) -> bytes:
+        """SHA-256 of the dictionary that the question was read against."""
+        return hashlib.sha256(self.dictionary.model_dump_json().encode()).digest()
+
+    @property
     def set_digest(self) -> str:
         """SHA-256 over all that defines the analysis set, the same wherever it is read."""
         spec = {
@@ -59,8 +65,10 @@ class Question:
 
     @property
     def touched(self) -> frozenset[str]:
-        """All dictionary variables whose values the question may tell of: those its arguments name."""
-        return self.raw_of(parse_expression(name) for name in self.method.touches(self.arguments)) | self.raw
+        """The dictionary variables that the method's arguments name, wherever they stand in them."""
+        words = set(re.findall(r"[A-Za-z][A-Za-z0-9_]*", json.dumps(_plain(self.arguments))))
+        named = [parse_expression(word) for word in sorted(words & self.variables.keys())]
+        return self.raw_of(named) | self.raw_of(self.complete)
 
     @property
     def digest(self) -> bytes:

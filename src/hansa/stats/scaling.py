@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from hansa.model.exposure import FloatArray
+from hansa.model.exposure import BoolArray, FloatArray
 
-__all__ = ["power_of_two", "sharpened"]
+__all__ = ["power_of_two", "scale_about_mean", "sharpened"]
 
 _FINE = 2.0**-24
 """A mean square between this and its inverse keeps 40 bits below it in the secure sum's 64."""
@@ -44,6 +44,17 @@ def power_of_two(range_: tuple[float, float] | None) -> tuple[float, float]:
     lowest, highest = range_
     half = highest / 2 - lowest / 2
     return lowest + half, 2.0 ** -math.ceil(math.log2(half))
+
+
+def scale_about_mean(scale: FloatArray, mean: FloatArray, ranged: BoolArray) -> FloatArray:
+    """Scales for squares about the mean: the range's, or where there is none, the mean's magnitude.
+
+    Examples
+    --------
+    >>> scale_about_mean(np.array([0.5, 1.0]), np.array([3.0, 1000.0]), np.array([True, False])).tolist()
+    [0.5, 0.0009765625]
+    """
+    return np.where(ranged, scale, 2.0 ** -np.ceil(np.log2(np.maximum(np.abs(mean), 1.0))))
 
 
 def sharpened(scale: FloatArray, mean_square: FloatArray) -> FloatArray:

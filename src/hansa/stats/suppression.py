@@ -44,9 +44,7 @@ def with_margins(table: IntArray) -> IntArray:
     return np.vstack([wide, wide.sum(axis=0)])
 
 
-def suppress(
-    table: IntArray, cell: int, *, hide_zeros: bool = False, row_totals_public: bool = False
-) -> BoolArray:
+def suppress(table: IntArray, cell: int, *, hide_zeros: bool = False, row_totals_public: bool = False) -> BoolArray:
     """Which cells and margins to leave blank.
 
     Parameters
@@ -92,14 +90,13 @@ def _protected(
     """The blanks with every primary cell protected, or None where that cannot be."""
     blank = primary.copy()
     floor = np.where(primary, lowest, cell)
-    ceiling = np.where(primary, float(cell - 1), np.inf)
-    by_role = (counts - floor, ceiling - counts)
-    blind = (counts - lowest, np.full(counts.shape, np.inf))
-    for place in zip(*np.nonzero(primary & candidates), strict=True):
-        demands = ((lowest, by_role), (cell - 1, by_role), (cell, blind))
-        changes = [(value - int(counts[place]), limits) for value, limits in demands]
-        for change, (down, up) in changes:
-            moved = _witness(counts, candidates, blank, place, change, down, up)
+    by_role = (np.maximum(counts - floor, 0.0), np.where(primary, cell - 1.0 - counts, np.inf))
+    blind = (np.maximum(counts - float(lowest), 0.0), np.full(counts.shape, np.inf))
+    demands = ((lowest, by_role), (cell - 1, by_role), (cell, blind))
+    for place in np.flatnonzero(primary & candidates).tolist():
+        for value, limits in demands:
+            cost = np.where(blank, 0.0, counts)
+            moved = _witness(cost, candidates, place, value - int(counts.flat[place]), limits)
             if moved is None:
                 return None
             blank |= moved
@@ -107,37 +104,33 @@ def _protected(
 
 
 def _witness(
-    counts: IntArray,
+    cost: FloatArray,
     candidates: BoolArray,
-    blank: BoolArray,
-    place: tuple[np.intp, ...],
+    place: int,
     change: int,
-    down: FloatArray | IntArray,
-    up: FloatArray,
+    limits: tuple[FloatArray, FloatArray],
 ) -> BoolArray | None:
-    """The cells that the cheapest perturbation with this change at this place moves; None if there is none."""
+    """The cells that the cheapest perturbation with this change at this place moves; None if there is none.
+
+    ``limits`` say how far each cell may go down and up.
+    """
     free = np.flatnonzero(candidates)
-    cost = np.where(blank, 0.0, counts).ravel()[free]
-    limits = [
-        np.column_stack([np.zeros(free.size), np.maximum(limit, 0).ravel()[free].astype(np.float64)])
-        for limit in (up, down)
-    ]
-    target = int(np.flatnonzero(free == np.ravel_multi_index(place, counts.shape))[0])
-    limits[0][target] = max(change, 0)
-    limits[1][target] = max(-change, 0)
-    sums = _additivity(counts.shape)[:, free]
+    down, up = (np.column_stack([np.zeros(free.size), limit.ravel()[free]]) for limit in limits)
+    target = int(np.searchsorted(free, place))
+    up[target], down[target] = max(change, 0), max(-change, 0)
+    sums = _additivity(candidates.shape)[:, free]
     found = linprog(
-        np.concatenate([cost, cost]),
+        np.tile(cost.ravel()[free], 2),
         A_eq=np.hstack([sums, -sums]),
         b_eq=np.zeros(sums.shape[0]),
-        bounds=np.vstack(limits),
+        bounds=np.vstack([up, down]).tolist(),
         method="highs",
     )
-    if not found.success:
+    if not found.success or found.x is None:
         return None
-    moved = np.zeros(counts.size, dtype=np.bool_)
+    moved = np.zeros(candidates.size, dtype=np.bool_)
     moved[free] = np.abs(found.x[: free.size] - found.x[free.size :]) > _MOVED
-    return moved.reshape(counts.shape)
+    return moved.reshape(candidates.shape)
 
 
 def _additivity(shape: tuple[int, ...]) -> FloatArray:

@@ -142,12 +142,12 @@ class NodeStore:
             connection.execute(insert(tables.epochs).values(row))
             _audit(connection, "epoch opened", "", f"{purpose} {epoch.number}")
 
-    def populations(self, variables: frozenset[str], *, release: bool) -> list[Population]:
-        """The populations of earlier questions that share one of these variables."""
+    def populations(self, *, release: bool) -> list[Population]:
+        """The populations of earlier questions: of totals, or of this site's own releases."""
         chosen = select(tables.populations).where(tables.populations.c.release == release)
         with self._engine.connect() as connection:
             rows = connection.execute(chosen).all()
-        found = (
+        return [
             Population(
                 row.id,
                 row.kind,
@@ -157,8 +157,7 @@ class NodeStore:
                 BitMap.deserialize(row.people),
             )
             for row in rows
-        )
-        return [population for population in found if population.variables & variables]
+        ]
 
     def record_answer(
         self,

@@ -77,12 +77,13 @@ class DecisionMade(Message):
 
 
 class RunOpen(Message):
-    """The hub asks to prepare one analysis of a study over a roster of nodes."""
+    """The hub asks to prepare one analysis of a study over a roster of nodes, by one dictionary and code."""
 
     study: str
     run: str
     analysis: str
     roster: tuple[str, ...]
+    dictionary: bytes
     code: str
 
 

@@ -1,0 +1,100 @@
+"""The questions a researcher can ask in one call each, on a league."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hansa.client.results import View
+from hansa.model import Analysis
+
+if TYPE_CHECKING:
+    from hansa.client.league import Submitted
+
+__all__ = ["Questions"]
+
+
+class Questions:
+    """One method for each entry of the catalogue.
+
+    Common keywords: ``population`` an expression for who is asked about ("" everybody), ``complete`` further
+    variables on which people must be complete, ``nodes`` some of the cohorts, ``derive`` derived variables.
+    """
+
+    def _ask(self, analysis: Analysis, **study: Any) -> View:
+        raise NotImplementedError
+
+    def glm(
+        self,
+        formula: str,
+        *,
+        family: str = "gaussian",
+        link: str | None = None,
+        node: str = "common",
+        weights: str | None = None,
+        weights_type: str = "frequency",
+        covariance: str | None = None,
+        level: float = 0.95,
+        **keywords: Any,
+    ) -> View:
+        """A generalised linear model over all cohorts, equal to the pooled one.
+
+        ``node="intercepts"`` gives every cohort an intercept of its own, which never leaves it.
+        """
+        arguments = {"formula": formula, "family": family, "node": node, "level": level}
+        optional = {"link": link, "covariance": covariance, "weights": weights}
+        arguments |= {name: value for name, value in optional.items() if value is not None}
+        if weights is not None:
+            arguments["weights_type"] = weights_type
+        return self._question("glm", arguments, keywords)
+
+    def sites(self, formula: str, *, term: str | None = None, **keywords: Any) -> View:
+        """Each cohort's own regression as its release, and their meta-analysis.
+
+        Keywords are those of :meth:`glm`; ``term`` is the one to pool (by default the first).
+        """
+        options = {"family": "gaussian", "level": 0.95, **_options(keywords, _GLM)}
+        view = self._question("glm", {"formula": formula, **options}, {**keywords, "sites": True})
+        return view if term is None else view.pooled(term)
+
+    def describe(self, variables: Sequence[str], *, by: str | None = None, **keywords: Any) -> View:
+        """Count, missing, mean, standard deviation and quantiles of the pooled distribution."""
+        return self._question("describe", _with_by(variables, by), keywords)
+
+    def table1(self, variables: Sequence[str], *, by: str | None = None, **keywords: Any) -> View:
+        """The table of characteristics by group, with standardised mean differences."""
+        return self._question("table1", _with_by(variables, by), keywords)
+
+    def crosstab(self, row: str, column: str, **keywords: Any) -> View:
+        """Two categories against each other, small cells suppressed, with a chi-square test."""
+        return self._question("crosstab", {"row": row, "column": column}, keywords)
+
+    def histogram(self, variable: str, *, bins: int | Sequence[float] = 20, **keywords: Any) -> View:
+        """Counts in bins; bins of few people are merged."""
+        wanted = bins if isinstance(bins, int) else list(bins)
+        return self._question("histogram", {"variable": variable, "bins": wanted}, keywords)
+
+    def correlation(self, variables: Sequence[str], **keywords: Any) -> View:
+        """Pearson correlations with confidence intervals."""
+        return self._question("correlation", {"variables": list(variables)}, keywords)
+
+    def flow(self, stages: Sequence[str], **keywords: Any) -> View:
+        """How many people remain after each condition; ``known: chol`` keeps those with a value."""
+        return self._question("flow", {"stages": list(stages)}, keywords)
+
+    def _question(self, method: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> View:
+        chosen = {name: value for name, value in keywords.items() if name in _ANALYSIS}
+        study = {name: value for name, value in keywords.items() if name not in _ANALYSIS}
+        return self._ask(Analysis(method=method, arguments=dict(arguments), **chosen), **study)
+
+
+_ANALYSIS = frozenset({"population", "complete", "nodes", "sites"})
+_GLM = ("family", "link", "weights", "weights_type", "covariance", "level")
+
+
+def _options(keywords: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: keywords.pop(name) for name in names if name in keywords}
+
+
+def _with_by(variables: Sequence[str], by: str | None) -> dict[str, Any]:
+    return {"variables": list(variables), **({} if by is None else {"by": by})}

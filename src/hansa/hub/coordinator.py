@@ -1,0 +1,198 @@
+"""The hub: it takes studies to the nodes, runs plans over their sums, and keeps the log.
+
+It is trusted for availability and for algebra on totals, and for nothing else: every node checks for itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hansa import __version__
+from hansa.engine import JournalEntry, Outcome, Progress, SiteAnswer, replay
+from hansa.engine.journal import Journalled
+from hansa.errors import Refused, StudyError
+from hansa.hub.log import HubLog
+from hansa.hub.rounds import Exchange, HubRun
+from hansa.model import Decision, Dictionary, Study
+from hansa.model.exposure import FloatArray
+from hansa.stats.contract import Method, Request, Step, Totals
+from hansa.stats.plain import to_plain
+from hansa.stats.question import Question, read_question
+from hansa.store import HubStore
+from hansa.wire import open_message
+from hansa.wire.identifiers import new_id
+from hansa.wire.messages import DecisionMade, Declined, SiteAsked, SiteReleased, StudySubmitted
+
+__all__ = ["Hub"]
+
+
+@dataclass(frozen=True)
+class _StoredJournal:
+    """A run's journal in the hub's store."""
+
+    store: HubStore
+    run: str
+
+    def entries(self) -> Sequence[JournalEntry]:
+        return [JournalEntry(request, totals) for request, totals in self.store.totals(self.run)]
+
+    def append(self, entry: JournalEntry) -> None:
+        position = len(self.store.totals(self.run))
+        self.store.record_total(self.run, position, entry.request, entry.totals)
+
+
+class Hub:
+    """One consortium's coordinator."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        log: HubLog,
+        store: HubStore,
+        *,
+        dictionary: Dictionary,
+        methods: Mapping[str, Method],
+        clock: Callable[[], dt.datetime],
+    ) -> None:
+        self._exchange = exchange
+        self.log = log
+        self._store = store
+        self.dictionary = dictionary
+        self.cohorts = tuple(sorted(name for name, _ in exchange.directory.of("node-sign").values()))
+        self._methods = methods
+        self._clock = clock
+        self._studies: dict[str, Study] = {}
+        self._decisions: dict[str, dict[str, Decision]] = {}
+        self._entries: dict[str, list[int]] = {}
+
+    def submit(self, sealed: bytes) -> Mapping[str, Decision]:
+        """Log a signed study and take it to its cohorts; every node's decision.
+
+        Raises
+        ------
+        SignatureInvalid
+            If no certified researcher signed it.
+        """
+        _, message = open_message(sealed, StudySubmitted, self._exchange.directory.of("researcher"))
+        study = Study.model_validate_json(message.study)
+        self._studies[study.id] = study
+        self._log(study.id, "study", sealed)
+        decisions = {}
+        for node in study.cohorts:
+            answer = self._exchange.transport.ask({node: sealed})[node]
+            made = self._exchange.open(node, answer, DecisionMade)
+            if isinstance(made, Declined):
+                raise StudyError(made.what, why="a node could not read the study", fix=made.fix)
+            decisions[node] = Decision.model_validate_json(made.decision)
+            self._log(study.id, "decision", answer)
+        self._decisions[study.id] = decisions
+        return decisions
+
+    def decisions(self, study: str) -> Mapping[str, Decision]:
+        """Every node's decision on a study."""
+        return self._decisions[study]
+
+    def run(self, study: str, analysis: str, *, progress: Progress | None = None) -> Outcome:
+        """Run one analysis over the nodes that permit the study.
+
+        An identical question of the study gets the stored answer. A run whose journal has begun is resumed.
+
+        Raises
+        ------
+        Refused
+            If too few nodes permit, or the gate of any node says no.
+        """
+        found, question = self._question(study, analysis)
+        roster = self._roster(found, analysis)
+        asked = hashlib.sha256(question.digest + "/".join(roster).encode()).digest()
+        stored = self._store.result(study, asked)
+        if stored is not None:
+            run, result = stored
+            return self._outcome(question, run, roster, analysis, json.loads(result))
+        run = new_id(self._clock())
+        self._log(study, "run", json.dumps({"run": run, "analysis": analysis, "nodes": roster}).encode())
+        result = to_plain(self._plan(question, run, analysis, roster, progress))
+        text = json.dumps(result, sort_keys=True)
+        self._store.save_result(run, study, asked, text)
+        self._log(study, "release", json.dumps({"run": run, "result": result}, sort_keys=True).encode())
+        return self._outcome(question, run, roster, analysis, result)
+
+    def sites(self, study: str, analysis: str) -> list[SiteAnswer]:
+        """Each permitting node's own estimate, as its signed release."""
+        found, _ = self._question(study, analysis)
+        wanted = found.analyses[analysis].nodes or found.cohorts
+        permitting = [node for node in wanted if self._decisions[study][node].verdict == "permit"]
+        return [self._site(study, analysis, node) for node in permitting]
+
+    def replay(self, study: str, analysis: str, run: str) -> Any:
+        """A run's result again, from its journal alone; proves that every request was the plan's own."""
+        _, question = self._question(study, analysis)
+        entries = [JournalEntry(request, totals) for request, totals in self._store.totals(run)]
+        return to_plain(replay(question, entries))
+
+    def _plan(
+        self, question: Question, run: str, analysis: str, roster: Sequence[str], progress: Progress | None
+    ) -> object:
+        rounds = HubRun(self._exchange, question, run=run, analysis=analysis, roster=roster)
+
+        def ask(step: Step, request: Request, inputs: Mapping[str, FloatArray]) -> Totals:
+            if progress is not None:
+                progress(f"round {rounds.rounds + 1}: {step.name}, {len(roster)} nodes")
+            totals = rounds.sum(step, request, inputs)
+            self._log(question.study.id, "round", json.dumps({"run": run, "step": step.name}).encode())
+            return totals
+
+        cohorts = Journalled(question, _StoredJournal(self._store, run), ask)
+        return question.method.plan(cohorts, question.arguments)
+
+    def _site(self, study: str, analysis: str, node: str) -> SiteAnswer:
+        asked = SiteAsked(study=study, run=new_id(self._clock()), analysis=analysis, code=__version__)
+        answer = self._exchange.transport.ask({node: self._exchange.seal(asked)})[node]
+        found = self._exchange.open(node, answer, SiteReleased)
+        if isinstance(found, Declined):
+            return SiteAnswer(node, None, refused=found.code)
+        self._log(study, "release", answer)
+        return SiteAnswer(node, json.loads(found.result), signed=answer)
+
+    def _question(self, study: str, analysis: str) -> tuple[Study, Question]:
+        if study not in self._studies:
+            raise StudyError("this study was never submitted", fix="submit it first", field="study")
+        found = self._studies[study]
+        return found, read_question(found, analysis, self.dictionary, self._methods)
+
+    def _roster(self, study: Study, analysis: str) -> list[str]:
+        wanted = study.analyses[analysis].nodes or study.cohorts
+        roster = sorted(node for node in wanted if self._decisions[study.id][node].verdict == "permit")
+        if len(roster) < study.min_nodes:
+            raise Refused(
+                "too few cohorts permit this study",
+                why=f"its own minimum is {study.min_nodes} nodes",
+                fix="see each node's decision for what would change it",
+            )
+        return roster
+
+    def _log(self, study: str, kind: str, payload: bytes) -> None:
+        self._entries.setdefault(study, []).append(self.log.append(kind, payload))
+
+    def _outcome(self, question: Question, run: str, roster: Sequence[str], analysis: str, result: Any) -> Outcome:
+        study = question.study.id
+        entries = self._entries[study]
+        provenance = {
+            "schema": "provenance/1.0",
+            "study": study,
+            "title": question.study.title,
+            "run": run,
+            "analysis": analysis,
+            "method": f"{question.method.name}/{question.method.version}",
+            "code": __version__,
+            "nodes": list(roster),
+            "requests": len(self._store.totals(run)),
+            "checks": ["group", "cell", "products", "effective", "parameters", "differing", "nodes"],
+            "result_sha256": hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest(),
+        }
+        return Outcome(result, provenance, self.log.prove(entries, roster))

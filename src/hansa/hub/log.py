@@ -1,0 +1,64 @@
+"""The hub's log: salted commitments in a Merkle tree, checkpoints witnessed by the nodes, proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hansa.hub.rounds import Exchange
+from hansa.log import (
+    Checkpoint,
+    LogEntry,
+    ProofBundle,
+    VerifierKey,
+    consistency_proof,
+    format_verifier_key,
+    make_bundle,
+    root_hash,
+    sign_checkpoint,
+    verifier_key,
+)
+from hansa.store import HubStore
+from hansa.wire.messages import CheckpointCosigned, CheckpointShown, Declined
+
+__all__ = ["HubLog"]
+
+
+class HubLog:
+    """Appends events and proves them. ``origin`` names the log in its checkpoints."""
+
+    def __init__(self, store: HubStore, *, origin: str, key: Ed25519PrivateKey, exchange: Exchange) -> None:
+        self._store = store
+        self._origin = origin
+        self._key = key
+        self._exchange = exchange
+        self._witnessed: dict[str, int] = {}
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The key that checkpoints are verified with."""
+        return verifier_key(self._origin, self._key)
+
+    def append(self, kind: str, payload: bytes) -> int:
+        """Commit to an event; its index."""
+        return self._store.append(kind, payload)
+
+    def prove(self, entries: Sequence[int], witnesses: Sequence[str]) -> ProofBundle:
+        """Proofs of these entries under a fresh checkpoint that the witnesses have cosigned."""
+        size = self._store.log_size
+        note = sign_checkpoint(Checkpoint(self._origin, size, root_hash(self._store, size)), self._key)
+        lines = [line for line in (self._cosigned(node, note, size) for node in witnesses) if line]
+        kept = [LogEntry(*self._store.entry(index), index) for index in entries]
+        return make_bundle(kept, nodes=self._store, checkpoint=note, log_key=self.verifier, witnesses=lines)
+
+    def _cosigned(self, node: str, note: str, size: int) -> str | None:
+        """A node's witness line; a node that does not answer is left out, and the reader sees who signed."""
+        seen = self._witnessed.get(node, 0)
+        proof = consistency_proof(self._store, seen, size) if 0 < seen < size else ()
+        shown = CheckpointShown(checkpoint=note, log_key=format_verifier_key(self.verifier), proof=tuple(proof))
+        answer = self._exchange.try_one(node, shown, CheckpointCosigned)
+        if isinstance(answer, Declined):
+            return None
+        self._witnessed[node] = size
+        return answer.signature

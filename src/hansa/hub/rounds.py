@@ -1,0 +1,183 @@
+"""One run over its roster: open it, then a round of four phases for each sum the plan asks for.
+
+The hub sees masked shares and, once all nodes have confirmed the round, the seeds of the self masks: it can
+compute the total and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from hansa import __version__
+from hansa.engine import Transport
+from hansa.errors import ProtocolError, Refused
+from hansa.model.exposure import FloatArray
+from hansa.privacy.fixed_point import decode
+from hansa.privacy.history import left_alone
+from hansa.privacy.secure_sum import total_of, unmask
+from hansa.privacy.thresholds import Thresholds
+from hansa.stats.contract import Request, Step, Totals
+from hansa.stats.question import Question
+from hansa.wire import Message, Signer, open_message, peek, seal
+from hansa.wire.directory import Directory
+from hansa.wire.messages import (
+    AloneAsked,
+    AloneGranted,
+    Answered,
+    ConfirmationsShown,
+    Confirmed,
+    Counted,
+    CountsShown,
+    Declined,
+    RoundAsked,
+    RunOpen,
+    RunReady,
+    RunStart,
+    RunStarted,
+    SurvivorsShown,
+    Unmasked,
+)
+
+__all__ = ["Exchange", "HubRun"]
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, eq=False)
+class Exchange:
+    """The hub's side of every exchange: it signs, asks, and opens what comes back."""
+
+    signer: Signer
+    directory: Directory
+    transport: Transport
+
+    def ask(self, nodes: Iterable[str], message: Message, expected: type[M]) -> dict[str, tuple[bytes, M]]:
+        """Every node's answer, as its sealed bytes and opened.
+
+        Raises
+        ------
+        Refused
+            If a node declined. What is said does not tell which node, nor why beyond its general advice.
+        """
+        sealed = seal(message, self.signer)
+        answers = self.transport.ask(dict.fromkeys(nodes, sealed))
+        opened = {}
+        for node, answer in answers.items():
+            found = self.open(node, answer, expected)
+            if isinstance(found, Declined):
+                raise Refused(found.what, fix=found.fix, reason=found.code)
+            opened[node] = (answer, found)
+        return opened
+
+    def seal(self, message: Message) -> bytes:
+        """The hub's signed envelope of a message."""
+        return seal(message, self.signer)
+
+    def try_one(self, node: str, message: Message, expected: type[M]) -> M | Declined:
+        """One node's answer, which may be a no."""
+        return self.open(node, self.transport.ask({node: seal(message, self.signer)})[node], expected)
+
+    def open(self, node: str, answer: bytes, expected: type[M]) -> M | Declined:
+        """One node's answer, verified to be this node's."""
+        keys = self.directory.of("node-sign")
+        if peek(answer).kind == Declined.kind():
+            return open_message(answer, Declined, keys, sender=node)[1]
+        return open_message(answer, expected, keys, sender=node)[1]
+
+
+class HubRun:
+    """A run that the nodes of its roster have agreed to."""
+
+    def __init__(
+        self, exchange: Exchange, question: Question, *, run: str, analysis: str, roster: Sequence[str]
+    ) -> None:
+        self._exchange = exchange
+        self._question = question
+        self.run = run
+        self._analysis = analysis
+        self.roster = tuple(sorted(roster))
+        self.rounds = 0
+        self._started = False
+
+    def sum(self, step: Step, request: Request, inputs: Mapping[str, FloatArray]) -> Totals:
+        """The totals of one round."""
+        if not self._started:
+            self._start()
+        place: dict[str, Any] = {
+            "study": self._question.study.id,
+            "run": self.run,
+            "round": self.rounds,
+            "attempt": 0,
+        }
+        self.rounds += 1
+        asked = RoundAsked(
+            **place,
+            step=step.name,
+            step_version=step.version,
+            arguments=dict(request.arguments),
+            inputs=dict(inputs),
+        )
+        counted = self._ask(asked, Counted)
+        shown = CountsShown(**place, counted=tuple(sealed for sealed, _ in counted.values()))
+        answered = self._ask(shown, Answered)
+        confirmed = self._ask(SurvivorsShown(**place, survivors=tuple(answered)), Confirmed)
+        unmasking = ConfirmationsShown(**place, confirmed=tuple(sealed for sealed, _ in confirmed.values()))
+        unmasked = self._ask(unmasking, Unmasked)
+        total = total_of([message.lanes for _, message in answered.values()])
+        numbers = decode(unmask(total, [message.seed for _, message in unmasked.values()]))
+        return _split(
+            numbers, step.shapes(step.preparation.dimensions(request.arguments, self._question.variables))
+        )
+
+    def _ask(self, message: Message, expected: type[M]) -> dict[str, tuple[bytes, M]]:
+        return self._exchange.ask(self.roster, message, expected)
+
+    def _start(self) -> None:
+        study = self._question.study
+        opening = RunOpen(
+            study=study.id,
+            run=self.run,
+            analysis=self._analysis,
+            roster=self.roster,
+            dictionary=self._question.dictionary_digest,
+            code=__version__,
+        )
+        ready = self._ask(opening, RunReady)
+        alone = tuple(self._alone(ready))
+        start = RunStart(
+            study=study.id, run=self.run, ready=tuple(sealed for sealed, _ in ready.values()), alone=alone
+        )
+        bindings = {message.binding for _, message in self._ask(start, RunStarted).values()}
+        if len(bindings) != 1:
+            raise ProtocolError("the nodes do not agree on the roster", why="they saw different messages")
+        self._started = True
+
+    def _alone(self, ready: Mapping[str, tuple[bytes, RunReady]]) -> list[bytes]:
+        """Permissions of the nodes whose share this run and an earlier question would give away."""
+        roster = frozenset(self.roster)
+        limits = Thresholds(min_nodes=max(3, self._question.study.min_nodes))
+        apart: set[str] = set()
+        for _, message in ready.values():
+            for past in message.past:
+                if frozenset(past.variables) & self._question.touched:
+                    apart |= left_alone(roster, frozenset(past.roster), limits)
+        asked = AloneAsked(
+            study=self._question.study.id,
+            run=self.run,
+            analysis=self._analysis,
+            roster=self.roster,
+            code=__version__,
+        )
+        return [self._exchange.ask([node], asked, AloneGranted)[node][0] for node in sorted(apart)]
+
+
+def _split(numbers: FloatArray, shapes: Mapping[str, tuple[int, ...]]) -> Totals:
+    sizes = [int(np.prod(shape)) for shape in shapes.values()]
+    if sum(sizes) != numbers.size:
+        raise ProtocolError("a total has another length than the step declares")
+    parts = np.split(numbers, np.cumsum(sizes)[:-1])
+    return Totals({name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)})
