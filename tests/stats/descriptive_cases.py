@@ -48,7 +48,7 @@ def deal(columns: Columns, variables: Variables, owners: NDArray[np.int64]) -> l
 
 
 def ask(
-    method: Method, columns: Columns, variables: Variables, owners: NDArray[np.int64] | None = None, **arguments: Any
+    method: Method, columns: Columns, variables: Variables, owners: NDArray[np.int64] | None = None, /, **arguments: Any
 ) -> Any:
     rows = len(next(iter(columns.values())))
     owners = np.arange(rows) % 3 if owners is None else owners

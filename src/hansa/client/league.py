@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hansa.client.questions import Questions
 from hansa.client.results import View, read_outcome, read_sites
 from hansa.engine import HubGateway, Progress
 from hansa.governance import explain
-from hansa.model import Analysis, Decision, Derivation, Dictionary, Party, Purpose, Study, read_value
+from hansa.model import Analysis, Decision, Dictionary, Party, Purpose, Study, read_value
 from hansa.wire import Signer, seal
 from hansa.wire.identifiers import new_id
 from hansa.wire.messages import StudySubmitted
@@ -141,9 +141,7 @@ def _plain(analysis: Analysis | Mapping[str, Any]) -> Any:
     return analysis.model_dump() if isinstance(analysis, Analysis) else dict(analysis)
 
 
-def _variables(
-    analyses: Iterable[Analysis], study: Mapping[str, Any], dictionary: Dictionary
-) -> tuple[str, ...]:
+def _variables(analyses: Iterable[Analysis], study: Mapping[str, Any], dictionary: Dictionary) -> tuple[str, ...]:
     """The dictionary variables that the analyses name anywhere, in themselves or through derivations."""
     known = dictionary.by_name
     texts = [repr(analysis.model_dump()) for analysis in analyses]

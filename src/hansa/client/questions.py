@@ -9,7 +9,7 @@ from hansa.client.results import View
 from hansa.model import Analysis
 
 if TYPE_CHECKING:
-    from hansa.client.league import Submitted
+    pass
 
 __all__ = ["Questions"]
 

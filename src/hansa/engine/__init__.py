@@ -4,4 +4,15 @@ from hansa.engine.journal import Journal, JournalEntry, replay, request_digest
 from hansa.engine.outcome import HubGateway, Outcome, Progress, SiteAnswer
 from hansa.engine.transport import InProcess, Transport
 
-__all__ = ["HubGateway", "InProcess", "Journal", "JournalEntry", "Outcome", "Progress", "SiteAnswer", "Transport", "replay", "request_digest"]
+__all__ = [
+    "HubGateway",
+    "InProcess",
+    "Journal",
+    "JournalEntry",
+    "Outcome",
+    "Progress",
+    "SiteAnswer",
+    "Transport",
+    "replay",
+    "request_digest",
+]

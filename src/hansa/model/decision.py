@@ -65,7 +65,7 @@ class Permit(Value):
 
     node: str
     study: str
-    study_hash: bytes
+    study_hash: str
     variables: tuple[str, ...]
     rounds: int
     alone_ok: bool

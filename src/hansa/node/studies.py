@@ -81,7 +81,7 @@ def permitted(node: NodeContext, study: str, *, roster: Sequence[str] = ()) -> S
         raise Refused("this node has given no permit for the study", fix="see its decision")
     if not permit.valid_from <= node.clock().date() <= permit.valid_until:
         raise Refused("the permit is not valid today", fix="ask the custodian to renew it")
-    if permit.study_hash != hashlib.sha256(stored.envelope).digest():
+    if permit.study_hash != hashlib.sha256(stored.envelope).hexdigest():
         raise ProtocolError("the permit is for another version of the study")
     if stored.rounds_used >= permit.rounds:
         raise Refused("the permit's rounds are used up", fix="ask the custodian for more", reason="budget")
@@ -115,7 +115,7 @@ def _permit(node: NodeContext, study: Study, envelope: bytes) -> Permit:
     return Permit(
         node=node.name,
         study=study.id,
-        study_hash=hashlib.sha256(envelope).digest(),
+        study_hash=hashlib.sha256(envelope).hexdigest(),
         variables=study.variables,
         rounds=node.settings.policy.rounds,
         alone_ok=node.settings.policy.alone_ok,
