@@ -60,7 +60,7 @@ def heart_frame() -> tuple[pd.DataFrame, dict[str, FloatArray], dict[str, Variab
     """The heart data as pandas reads them, and as Hansa's columns; which hospital each row is of."""
     parts = [pd.read_csv(path) for path in heart().values()]
     owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    data = pd.concat(parts, ignore_index=True)
+    data = pd.concat(parts, ignore_index=True).astype(object)
     variables = heart_dictionary().by_name
     columns = {name: _column(data, variable) for name, variable in variables.items() if name in data}
     for name, column in columns.items():

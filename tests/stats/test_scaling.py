@@ -38,6 +38,10 @@ def test_sharpening_looks_closer_where_nothing_was_seen() -> None:
     assert sharpened(np.array([1.0]), np.array([0.0]))[0] > 1
 
 
-def test_a_column_without_range_is_scaled_by_its_mean() -> None:
-    scale = scale_about_mean(np.array([1.0]), np.array([1e9]), np.array([False]))
-    assert 0.5 <= 1e9 * scale[0] <= 1
+def test_a_column_without_range_or_far_from_it_is_scaled_by_its_mean() -> None:
+    scale = scale_about_mean(np.array([1.0, 0.5]), np.array([1e9, -3e4]))
+    assert ((scale * [1e9, 3e4] >= 0.5) & (scale * [1e9, 3e4] <= 1)).all()
+
+
+def test_a_column_within_its_range_keeps_its_scale() -> None:
+    assert scale_about_mean(np.array([0.5]), np.array([1.9])).tolist() == [0.5]

@@ -14,8 +14,10 @@ from typing import Any
 from hansa.client.questions import Questions
 from hansa.client.results import View, read_outcome, read_sites
 from hansa.engine import HubGateway, Progress
+from hansa.formula import derived_variables
 from hansa.governance import explain
 from hansa.model import Analysis, Decision, Dictionary, Party, Purpose, Study, read_value
+from hansa.stats.catalogue import catalogue
 from hansa.wire import Signer, seal
 from hansa.wire.identifiers import new_id
 from hansa.wire.messages import StudySubmitted
@@ -102,14 +104,11 @@ class League(Questions):
         """Sign a study and send it to the hub; its nodes decide."""
         message = StudySubmitted(study=study.model_dump_json().encode())
         decisions = self._hub.submit(seal(message, self._signer))
-        self._last = Submitted(self._hub, study, decisions)
+        self._last = Submitted(self._hub, study, decisions, self)
         return self._last
 
     def _ask(self, analysis: Analysis, **study: Any) -> View:
         return self.submit(self.study({"question": analysis}, **study)).run("question")
-
-    def _follow_up(self, analyses: Mapping[str, Analysis], **study: Any) -> Submitted:
-        return self.submit(self.study(analyses, **study))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +118,28 @@ class Submitted:
     hub: HubGateway
     study: Study
     decisions: Mapping[str, Decision]
+    league: League
+
+    def resubmit(self, analyses: Mapping[str, Analysis]) -> Submitted:
+        """The same study with other analyses, under an id of its own: signed and decided anew."""
+        fields = self.study.model_dump(exclude={"id", "analyses", "variables"})
+        return self.league.submit(self.league.study(analyses, **fields))
+
+    def feasibility(self) -> Mapping[str, View]:
+        """How many people each analysis would have, condition by condition, before anything is committed."""
+        stages = {name: self._stages(analysis) for name, analysis in self.study.analyses.items()}
+        flows = {
+            name: Analysis(method="flow", arguments={"stages": wanted}) for name, wanted in stages.items() if wanted
+        }
+        asked = self.resubmit(flows)
+        return {name: asked.run(name) for name in flows}
+
+    def _stages(self, analysis: Analysis) -> list[str]:
+        population = self.study.populations.get(analysis.population, analysis.population)
+        method = catalogue()[analysis.method]
+        variables = derived_variables(self.study.derive, self.league.dictionary.by_name)
+        known = dict.fromkeys([*method.complete(analysis.arguments, variables), *analysis.complete])
+        return [*([population] if population else []), *(f"known: {expression}" for expression in known)]
 
     def run(self, analysis: str, *, progress: Progress | None = None) -> View:
         """Run one of the study's analyses; its result.
@@ -129,7 +150,8 @@ class Submitted:
             If too few cohorts permit, or the answer would tell too much about few people.
         """
         if self.study.analyses.get(analysis, Analysis(method="")).sites:
-            return read_sites(self.hub.sites(self.study.id, analysis), self, analysis)
+            outcome = self.hub.sites(self.study.id, analysis)
+            return read_sites(outcome.result, self, analysis, outcome=outcome)
         return read_outcome(self.hub.run(self.study.id, analysis, progress=progress), self, analysis)
 
     def explain(self) -> str:

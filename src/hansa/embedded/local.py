@@ -21,6 +21,7 @@ from hansa.harmonise import DataLike, encode_persons, infer_dictionary, open_sou
 from hansa.hub.coordinator import Hub
 from hansa.hub.log import HubLog
 from hansa.hub.rounds import Exchange
+from hansa.log import format_verifier_key, witness_key
 from hansa.model import Dictionary, Party
 from hansa.node.analysis_set import Data
 from hansa.node.context import NodeContext, NodeSettings
@@ -109,42 +110,50 @@ def local(
     described = infer_dictionary(data) if dictionary is None else read_dictionary(dictionary)
     keys = make_keys(names, origin=_ORIGIN, now=_Clock()())
     folder = None if store is None else Path(store)
-    limits = Thresholds(min_nodes=min_nodes)
-    nodes = {
-        name: _node(name, data[name], described, _policy_for(name, policy), keys, folder, limits, consent)
-        for name in names
-    }
+    made = _Making(described, keys, folder, Thresholds(min_nodes=min_nodes), consent or {})
+    nodes = {name: made.node(name, data[name], _policy_for(name, policy)) for name in names}
     exchange = Exchange(keys.hub, keys.directory, InProcess({name: node.handle for name, node in nodes.items()}))
-    hub_store = HubStore(None if folder is None else folder / "hub.db", _hub_key(folder))
+    hub_store = HubStore(None if folder is None else folder / "hub.db", _kept_secret(folder, "hub.key"))
     log = HubLog(hub_store, origin=keys.origin, key=keys.log, exchange=exchange)
-    hub = Hub(exchange, log, hub_store, dictionary=described, methods=catalogue(), clock=_Clock())
+    witnesses = {name: format_verifier_key(witness_key(name, key)) for name, key in keys.witnesses.items()}
+    hub = Hub(
+        exchange,
+        log,
+        hub_store,
+        dictionary=described,
+        methods=catalogue(),
+        clock=_Clock(),
+        witnesses=witnesses,
+    )
     return LocalLeague(hub, nodes, keys, requester=requester or _CALLER)
 
 
-def _node(
-    name: str,
-    data: DataLike,
-    dictionary: Dictionary,
-    policy: Policy,
-    keys: LeagueKeys,
-    folder: Path | None,
-    limits: Thresholds,
-    consent: Mapping[str, ConsentRegister] | None,
-) -> Node:
-    store = NodeStore(None if folder is None else folder / f"node-{name}.db")
-    cohort = _data(data, dictionary, store)
-    register = (consent or {}).get(name) or everyone_consents(code for codes in cohort.codes for code in codes)
-    facts = {"consent.register": True, "requester.owns_data": True}
-    settings = NodeSettings(
-        name=name,
-        policy=policy,
-        methods=catalogue(),
-        epoch_secret=_kept_secret(folder, f"node-{name}.secret"),
-        limits=limits,
-        facts=facts,
-    )
-    context = NodeContext(settings, cohort, register, keys.nodes[name], keys.directory, store, _Clock())
-    return Node(context, keys.witnesses[name])
+@dataclass(frozen=True, eq=False)
+class _Making:
+    """What all nodes of a league have in common when they are made."""
+
+    dictionary: Dictionary
+    keys: LeagueKeys
+    folder: Path | None
+    limits: Thresholds
+    consent: Mapping[str, ConsentRegister]
+
+    def node(self, name: str, data: DataLike, policy: Policy) -> Node:
+        store = NodeStore(None if self.folder is None else self.folder / f"node-{name}.db")
+        cohort = _data(data, self.dictionary, store)
+        everyone = everyone_consents(code for codes in cohort.codes for code in codes)
+        settings = NodeSettings(
+            name=name,
+            policy=policy,
+            methods=catalogue(),
+            epoch_secret=_kept_secret(self.folder, f"node-{name}.secret"),
+            limits=self.limits,
+            facts={"consent.register": True, "requester.owns_data": True},
+        )
+        register = self.consent.get(name, everyone)
+        keys = self.keys
+        context = NodeContext(settings, cohort, register, keys.nodes[name], keys.directory, store, _Clock())
+        return Node(context, keys.witnesses[name])
 
 
 def _data(data: DataLike, dictionary: Dictionary, store: NodeStore) -> Data:
@@ -162,17 +171,13 @@ def _policy_for(name: str, policy: PolicyLike | Mapping[str, PolicyLike] | None)
         if name not in policy:
             raise PolicyError(f"there is no policy for {name}", fix="give one for each node", field="policy")
         return _read(policy[name])  # type: ignore[arg-type]  # a mapping without rules maps nodes to policies
-    return _read(policy)  # type: ignore[arg-type]  # as above
+    return _read(policy)
 
 
 def _read(policy: PolicyLike) -> Policy:
     if isinstance(policy, Policy):
         return policy
     return read_policy(Path(policy).read_text(encoding="utf-8") if isinstance(policy, str | Path) else policy)
-
-
-def _hub_key(folder: Path | None) -> bytes:
-    return _kept_secret(folder, "hub.key")
 
 
 def _kept_secret(folder: Path | None, name: str) -> bytes:

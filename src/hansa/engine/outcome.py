@@ -55,6 +55,10 @@ class HubGateway(Protocol):
         """Run one analysis of a submitted study."""
         ...
 
-    def sites(self, study: str, analysis: str) -> list[SiteAnswer]:
-        """Each permitting node's own estimate."""
+    def sites(self, study: str, analysis: str) -> Outcome:
+        """Each permitting node's own estimate: a list of :class:`SiteAnswer`."""
+        ...
+
+    def proof_keys(self) -> tuple[str, tuple[str, ...]]:
+        """The verifier keys of the log and of its witnesses."""
         ...

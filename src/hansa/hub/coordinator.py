@@ -18,6 +18,7 @@ from hansa.engine.journal import Journalled
 from hansa.errors import Refused, StudyError
 from hansa.hub.log import HubLog
 from hansa.hub.rounds import Exchange, HubRun
+from hansa.log import format_verifier_key
 from hansa.model import Decision, Dictionary, Study
 from hansa.model.exposure import FloatArray
 from hansa.stats.contract import Method, Request, Step, Totals
@@ -29,6 +30,9 @@ from hansa.wire.identifiers import new_id
 from hansa.wire.messages import DecisionMade, Declined, SiteAsked, SiteReleased, StudySubmitted
 
 __all__ = ["Hub"]
+
+TOTAL_CHECKS = ("group", "cell", "products", "effective", "parameters", "differing", "nodes")
+SITE_CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class _StoredJournal:
 
 
 class Hub:
-    """One consortium's coordinator."""
+    """One consortium's coordinator. ``witnesses`` are the verifier keys of the nodes that cosign its log."""
 
     def __init__(
         self,
@@ -58,7 +62,9 @@ class Hub:
         dictionary: Dictionary,
         methods: Mapping[str, Method],
         clock: Callable[[], dt.datetime],
+        witnesses: Mapping[str, str],
     ) -> None:
+        self._witnesses = witnesses
         self._exchange = exchange
         self.log = log
         self._store = store
@@ -122,12 +128,17 @@ class Hub:
         self._log(study, "release", json.dumps({"run": run, "result": result}, sort_keys=True).encode())
         return self._outcome(question, run, roster, analysis, result)
 
-    def sites(self, study: str, analysis: str) -> list[SiteAnswer]:
-        """Each permitting node's own estimate, as its signed release."""
-        found, _ = self._question(study, analysis)
-        wanted = found.analyses[analysis].nodes or found.cohorts
-        permitting = [node for node in wanted if self._decisions[study][node].verdict == "permit"]
-        return [self._site(study, analysis, node) for node in permitting]
+    def sites(self, study: str, analysis: str) -> Outcome:
+        """Each permitting node's own estimate: the outcome's result is a list of :class:`SiteAnswer`."""
+        found, question = self._question(study, analysis)
+        roster = self._permitting(found, analysis)
+        run = new_id(self._clock())
+        answers = [self._site(study, analysis, run, node) for node in roster]
+        return self._outcome(question, run, roster, analysis, answers, checks=SITE_CHECKS)
+
+    def proof_keys(self) -> tuple[str, tuple[str, ...]]:
+        """The verifier keys of the log and of its witnesses, for those who check a proof."""
+        return format_verifier_key(self.log.verifier), tuple(self._witnesses.values())
 
     def replay(self, study: str, analysis: str, run: str) -> Any:
         """A run's result again, from its journal alone; proves that every request was the plan's own."""
@@ -150,8 +161,8 @@ class Hub:
         cohorts = Journalled(question, _StoredJournal(self._store, run), ask)
         return question.method.plan(cohorts, question.arguments)
 
-    def _site(self, study: str, analysis: str, node: str) -> SiteAnswer:
-        asked = SiteAsked(study=study, run=new_id(self._clock()), analysis=analysis, code=__version__)
+    def _site(self, study: str, analysis: str, run: str, node: str) -> SiteAnswer:
+        asked = SiteAsked(study=study, run=run, analysis=analysis, code=__version__)
         answer = self._exchange.transport.ask({node: self._exchange.seal(asked)})[node]
         found = self._exchange.open(node, answer, SiteReleased)
         if isinstance(found, Declined):
@@ -166,8 +177,7 @@ class Hub:
         return found, read_question(found, analysis, self.dictionary, self._methods)
 
     def _roster(self, study: Study, analysis: str) -> list[str]:
-        wanted = study.analyses[analysis].nodes or study.cohorts
-        roster = sorted(node for node in wanted if self._decisions[study.id][node].verdict == "permit")
+        roster = self._permitting(study, analysis)
         if len(roster) < study.min_nodes:
             raise Refused(
                 "too few cohorts permit this study",
@@ -176,10 +186,23 @@ class Hub:
             )
         return roster
 
+    def _permitting(self, study: Study, analysis: str) -> list[str]:
+        wanted = study.analyses[analysis].nodes or study.cohorts
+        return sorted(node for node in wanted if self._decisions[study.id][node].verdict == "permit")
+
     def _log(self, study: str, kind: str, payload: bytes) -> None:
         self._entries.setdefault(study, []).append(self.log.append(kind, payload))
 
-    def _outcome(self, question: Question, run: str, roster: Sequence[str], analysis: str, result: Any) -> Outcome:
+    def _outcome(
+        self,
+        question: Question,
+        run: str,
+        roster: Sequence[str],
+        analysis: str,
+        result: Any,
+        *,
+        checks: Sequence[str] = TOTAL_CHECKS,
+    ) -> Outcome:
         study = question.study.id
         entries = self._entries[study]
         provenance = {
@@ -192,7 +215,7 @@ class Hub:
             "code": __version__,
             "nodes": list(roster),
             "requests": len(self._store.totals(run)),
-            "checks": ["group", "cell", "products", "effective", "parameters", "differing", "nodes"],
-            "result_sha256": hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest(),
+            "checks": list(checks),
+            "dictionary": "inferred from all frames together" if question.dictionary.inferred else "declared",
         }
         return Outcome(result, provenance, self.log.prove(entries, roster))

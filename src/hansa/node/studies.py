@@ -6,10 +6,11 @@ import datetime as dt
 import hashlib
 from collections.abc import Sequence
 
-from hansa.errors import ProtocolError, Refused
+from hansa.errors import ProtocolError, Refused, StudyError
 from hansa.governance import decide, policy_label
 from hansa.model import Permit, Study
 from hansa.node.context import NodeContext
+from hansa.stats.question import Question
 from hansa.store import StoredStudy
 from hansa.wire import decode, open_message, peek
 from hansa.wire.messages import DecisionMade, StudySubmitted
@@ -37,7 +38,7 @@ def decide_study(node: NodeContext, data: bytes) -> DecisionMade:
             raise ProtocolError("another study was submitted under this id", fix="give it an id of its own")
         return _made(known)
     for analysis in study.analyses:
-        node.question(study, analysis)
+        _check_variables(node.question(study, analysis), analysis)
     found = decide(node.settings.policy, study, node.clock().date(), node.settings.facts)
     decision = found.model_copy(update={"node": node.name, "policy": policy_label(node.settings.policy)})
     permit = _permit(node, study, data) if decision.verdict == "permit" else None
@@ -100,6 +101,18 @@ def alone_ok(node: NodeContext, study: str) -> bool:
 def study_of(stored: StoredStudy) -> Study:
     """The study inside its envelope, which was verified when it was stored."""
     return Study.model_validate_json(decode(peek(stored.envelope).payload)["study"])
+
+
+def _check_variables(question: Question, analysis: str) -> None:
+    """A permit is for the variables that the study declares: an analysis may not reach beyond them."""
+    beyond = (question.touched | question.raw) - set(question.study.variables)
+    if beyond:
+        raise StudyError(
+            "an analysis names variables that the study does not declare",
+            why="a permit covers the declared variables only",
+            fix=f"add {', '.join(sorted(beyond))} to the study's variables",
+            field=f"analyses.{analysis}",
+        )
 
 
 def _stored(node: NodeContext, study: str) -> StoredStudy:

@@ -179,8 +179,7 @@ def _matrix(cohorts: Cohorts, variables: tuple[Variable, ...]) -> tuple[int, lis
     sums = cohorts.sum("correlation.sums", request, centre=centre, scale=scale)
     n = max(float(sums["n"]), 1.0)
     mean = centre + sums["first"] / (n * scale)
-    ranged = np.array([_range(variable) is not None for variable in variables])
-    scale = scale_about_mean(scale, mean, ranged)
+    scale = scale_about_mean(scale, mean - centre)
     products, used = np.zeros((len(variables), len(variables))), scale
     for _ in range(_SHARPENINGS):
         totals = cohorts.sum("correlation.products", request, centre=mean, scale=scale)

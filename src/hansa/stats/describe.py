@@ -205,8 +205,7 @@ def _pooled_moments(cohorts: Cohorts, question: Question) -> _Moments:
     sums = cohorts.sum("describe.sums", question.request, centre=centre, scale=scale)
     n = np.maximum(sums["n"], 1.0)
     mean = centre + sums["first"] / (n * scale)
-    ranged = np.array([variable.range is not None for variable in question.numeric])
-    scale = scale_about_mean(scale, mean, ranged)
+    scale = scale_about_mean(np.broadcast_to(scale, mean.shape), mean - centre)
     square, used = np.zeros_like(mean), scale
     for _ in range(_SHARPENINGS):
         totals = cohorts.sum("describe.moments", question.request, centre=mean, scale=scale)

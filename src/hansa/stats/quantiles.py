@@ -39,7 +39,7 @@ BINS = 64
 """Bins per round, besides the two open ends: a round narrows a search 64-fold."""
 
 _TAIL = 8
-"""Of the first round's bins, those on each side of the range; each is 8 times as wide as the last."""
+"""Of the first round's bins, those on each side of the range; each reaches 64 times as far as the last."""
 
 _POINT = 2.0**-28
 """Relative to the first grid, the width at which a bin counts as a single value."""
@@ -114,7 +114,7 @@ def ranks_of(probability: float, n: int) -> tuple[int, int, float]:
 
 
 def first_edges(range_: tuple[float, float] | None, mean: float, sd: float) -> FloatArray:
-    """The first grid: even over the range, and eightfold wider bins on either side for values beyond it.
+    """The first grid: even over the range, and 64-fold wider bins on either side for values beyond it.
 
     Without a dictionary range, the range is four standard deviations (rounded up to a power of two) around
     the mean (rounded to a multiple of that).
@@ -128,7 +128,7 @@ def first_edges(range_: tuple[float, float] | None, mean: float, sd: float) -> F
         middle = round(mean / half) * half
         range_ = (middle - half, middle + half)
     inner = np.linspace(range_[0], range_[1], BINS - 2 * _TAIL + 1)
-    reach = (inner[-1] - inner[0]) * 8.0 ** np.arange(_TAIL)
+    reach = (inner[-1] - inner[0]) * 64.0 ** np.arange(_TAIL)
     return np.concatenate([(inner[0] - reach)[::-1], inner, inner[-1] + reach])
 
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from hansa.model.exposure import BoolArray, FloatArray
+from hansa.model.exposure import FloatArray
 
 __all__ = ["power_of_two", "scale_about_mean", "sharpened"]
 
@@ -46,15 +46,22 @@ def power_of_two(range_: tuple[float, float] | None) -> tuple[float, float]:
     return lowest + half, 2.0 ** -math.ceil(math.log2(half))
 
 
-def scale_about_mean(scale: FloatArray, mean: FloatArray, ranged: BoolArray) -> FloatArray:
-    """Scales for squares about the mean: the range's, or where there is none, the mean's magnitude.
+def scale_about_mean(scale: FloatArray, distance: FloatArray) -> FloatArray:
+    """Scales for squares about the mean: the range's, unless the mean lies farther than that from the centre.
+
+    Parameters
+    ----------
+    scale : array of powers of two
+    distance : array of the same shape
+        Of the mean from the public centre.
 
     Examples
     --------
-    >>> scale_about_mean(np.array([0.5, 1.0]), np.array([3.0, 1000.0]), np.array([True, False])).tolist()
+    >>> scale_about_mean(np.array([0.5, 1.0]), np.array([2.0, -1000.0])).tolist()
     [0.5, 0.0009765625]
     """
-    return np.where(ranged, scale, 2.0 ** -np.ceil(np.log2(np.maximum(np.abs(mean), 1.0))))
+    reach = np.maximum(np.abs(distance), 1 / scale)
+    return np.asarray(2.0 ** -np.ceil(np.log2(reach)))
 
 
 def sharpened(scale: FloatArray, mean_square: FloatArray) -> FloatArray:
