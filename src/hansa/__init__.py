@@ -1,3 +1,55 @@
 """Hansa: health-data cohorts answer questions together without a record leaving home."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hansa.errors import HansaError, Refused
+
+if TYPE_CHECKING:
+    from hansa.client.league import League
+    from hansa.client.proof import verify_proof
+    from hansa.client.study_file import read_study
+    from hansa.embedded.local import LocalLeague, local
+    from hansa.model import Analysis, Party, Purpose, Study
+
+__all__ = [
+    "Analysis",
+    "HansaError",
+    "League",
+    "LocalLeague",
+    "Party",
+    "Purpose",
+    "Refused",
+    "Study",
+    "__version__",
+    "local",
+    "read_study",
+    "verify_proof",
+]
+
 __version__ = "0.1.0"
+
+# Loaded on first use: the numerical libraries take a second, and `hansa --help` needs none of them.
+_HOMES = {
+    "Analysis": "hansa.model",
+    "League": "hansa.client.league",
+    "LocalLeague": "hansa.embedded.local",
+    "Party": "hansa.model",
+    "Purpose": "hansa.model",
+    "Study": "hansa.model",
+    "local": "hansa.embedded.local",
+    "read_study": "hansa.client.study_file",
+    "verify_proof": "hansa.client.proof",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'hansa' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -25,7 +25,9 @@ SUBSIDIARY = Party(name="Wellness Analytics", kind="company", seat="IE")
 DEMO = Study(
     id="demo",
     title="Risk of coronary artery disease",
-    purpose=Purpose(statement="risk factors", terms=("DUO:0000007",), disease="MONDO:0005010", commercial=False),
+    purpose=Purpose(
+        statement="risk factors", terms=("DUO:0000007",), disease="MONDO:0005010", uses=(), commercial=False
+    ),
     requester=HOSPITAL,
     places=Places(computing="NL", results=("NL",)),
     cohorts=NODES,
@@ -40,7 +42,7 @@ INSURER = DEMO.model_copy(
     update={
         "id": "insurer",
         "requester": SUBSIDIARY,
-        "purpose": DEMO.purpose.model_copy(update={"commercial": True}),
+        "purpose": DEMO.purpose.model_copy(update={"commercial": True, "uses": None}),
         "ethics_approval": None,
     }
 )

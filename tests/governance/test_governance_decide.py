@@ -31,7 +31,7 @@ OPTIONAL: dict[str, tuple[Any, ...]] = {
 }
 STATED: dict[str, tuple[Any, ...]] = {
     "purpose__terms": ((), ("DUO:0000007",), ("DUO:0000006",), ("DUO:0000007", "DUO:0000033")),
-    "purpose__uses": ((), ("underwriting",), ("teaching",)),
+    "purpose__uses": ((), ("underwriting",), ("teaching",), None),
     "variables": ((), ("age",), ("age", "sex")),
     "min_nodes": (2, 3),
 }

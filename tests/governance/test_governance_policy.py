@@ -111,7 +111,7 @@ def test_an_explanation_of_a_policy_without_rules_says_why_it_does_not_permit() 
 
 
 def test_what_if_names_the_rules_whose_verdict_would_change() -> None:
-    changes = {"ethics_approval": "E1", "purpose.commercial": False}
+    changes = {"ethics_approval": "E1", "purpose.commercial": False, "purpose.uses": ()}
     answer = what_if(example("cleveland"), INSURER, changes, today=TODAY, node_facts=NODE_FACTS)
     assert (answer.before.verdict, answer.after.verdict) == ("deny", "permit")
     assert answer.changed == ("data_use_modifiers", "forbidden_uses")

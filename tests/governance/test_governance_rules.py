@@ -117,8 +117,8 @@ VERDICTS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
     (NO_UNDERWRITING, {"purpose__uses": ("underwriting",)}, {}, "deny"),
     (NO_UNDERWRITING, {"purpose__uses": ("teaching",), "purpose__commercial": True}, {}, "permit"),
     (NO_UNDERWRITING, {}, {}, "permit"),
-    (NO_UNDERWRITING, {"purpose__commercial": True}, {}, "refer"),
-    (NO_UNDERWRITING, {"purpose__commercial": None}, {}, "refer"),
+    (NO_UNDERWRITING, {"purpose__uses": None}, {}, "refer"),
+    (NO_UNDERWRITING, {"purpose__uses": (), "purpose__commercial": True}, {}, "permit"),
     # parties: a subsidiary of an insurer is an insurer
     (NO_INSURER, {}, {}, "permit"),
     (NO_INSURER, {"requester__kind": "insurer"}, {}, "deny"),

@@ -48,7 +48,12 @@ def deal(columns: Columns, variables: Variables, owners: NDArray[np.int64]) -> l
 
 
 def ask(
-    method: Method, columns: Columns, variables: Variables, owners: NDArray[np.int64] | None = None, /, **arguments: Any
+    method: Method,
+    columns: Columns,
+    variables: Variables,
+    owners: NDArray[np.int64] | None = None,
+    /,
+    **arguments: Any,
 ) -> Any:
     rows = len(next(iter(columns.values())))
     owners = np.arange(rows) % 3 if owners is None else owners
@@ -73,7 +78,7 @@ def _column(data: pd.DataFrame, variable: Variable) -> FloatArray:
     if variable.is_categorical:
         codes = {level: float(i) for i, level in enumerate(variable.coded_levels)}
         text = values.astype("string").str.lower()
-        return text.map(codes).to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(text.map(codes).to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
     numbers = pd.to_numeric(values).to_numpy(dtype=np.float64)
     codes_missing = [float(code) for code in variable.missing]
-    return np.where(np.isin(numbers, codes_missing), np.nan, numbers)
+    return np.asarray(np.where(np.isin(numbers, codes_missing), np.nan, numbers), dtype=np.float64)

@@ -34,7 +34,8 @@ def sample(n: int = 600, seed: int = 0) -> dict[str, np.ndarray[Any, np.dtype[np
 
 
 def summary(found: Any, variable: str, group: str = "") -> NumericSummary:
-    return next(s for s in found.numeric if (s.variable, s.group) == (variable, group))
+    numeric: tuple[NumericSummary, ...] = found.numeric
+    return next(s for s in numeric if (s.variable, s.group) == (variable, group))
 
 
 @settings(max_examples=40, deadline=None)
@@ -113,13 +114,18 @@ def test_groups_equal_pandas_on_the_heart_data() -> None:
             rows = data if not group else data[data["sex"] == group]
             values = rows[name].dropna().astype(float)
             one = summary(found, name, group)
-            assert one.n == len(values)
-            assert one.missing == len(rows) - len(values)
-            assert one.mean == pytest.approx(values.mean(), rel=1e-10)
-            assert one.sd == pytest.approx(values.std(), rel=1e-10)
+            # Few women lack some variables: women's and men's counts are blank there, and digits with them.
+            few = 0 < data.loc[data["sex"] == "female", name].isna().sum() < 5
+            exact = not (few and group)
+            assert (one.n, one.missing) == ((len(values), len(rows) - len(values)) if exact else (None, None))
+            standard_error = values.std() / np.sqrt(len(values))
+            assert one.mean == pytest.approx(values.mean(), rel=1e-10, abs=0 if exact else standard_error)
+            assert one.sd == pytest.approx(values.std(), rel=1e-10, abs=0 if exact else standard_error)
             for q in one.quantiles:
-                assert q.estimate is not None
-                assert q.error_bound is not None
+                if q.estimate is None or q.error_bound is None:
+                    assert len(values) < 202
+                    assert q.probability in (0.05, 0.95)
+                    continue
                 assert abs(q.estimate - values.quantile(q.probability)) <= q.error_bound
     cp = next(c for c in found.categorical if c.group == "female")
     counts = data[data["sex"] == "female"]["cp"].value_counts()
@@ -236,7 +242,9 @@ def test_a_description_takes_few_rounds() -> None:
 
 def test_one_node_with_several_partitions_gives_the_same() -> None:
     columns = sample(700)
-    parts = [frame({k: v[rows] for k, v in columns.items()}, VARIABLES) for rows in np.array_split(np.arange(700), 3)]
+    parts = [
+        frame({k: v[rows] for k, v in columns.items()}, VARIABLES) for rows in np.array_split(np.arange(700), 3)
+    ]
     alone = METHOD.plan(FixedPoint(METHOD, [parts], VARIABLES), {"variables": ["x", "sex"]})
     spread = ask(METHOD, columns, VARIABLES, variables=["x", "sex"])
     assert alone.categorical == spread.categorical

@@ -25,7 +25,10 @@ SMALLEST = 10
 
 
 def found(
-    values: FloatArray, probability: float, range_: tuple[float, float] | None, rounds: list[FloatArray] | None = None
+    values: FloatArray,
+    probability: float,
+    range_: tuple[float, float] | None,
+    rounds: list[FloatArray] | None = None,
 ) -> tuple[Quantile, list[Bin | None]]:
     edges = first_edges(range_, float(values.mean()), float(values.std()))
     searches = [search_for(rank, edges) for rank in ranks_of(probability, values.size)[:2]]

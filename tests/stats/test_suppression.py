@@ -18,10 +18,13 @@ TABLES = st.tuples(st.integers(1, 4), st.integers(2, 4)).flatmap(
 )
 
 
-def attacker(full: Ints, blank: Bools, cell: int, *, lowest: int, knows_roles: bool) -> dict[int, tuple[float, float]]:
+def attacker(
+    full: Ints, blank: Bools, cell: int, *, lowest: int, knows_roles: bool
+) -> dict[int, tuple[float, float]]:
     """What somebody with all shown numbers can prove about each primary cell: its least and greatest value."""
     rows, columns = full.shape
-    equations, right = [], []
+    equations: list[NDArray[np.float64]] = []
+    right: list[int] = []
     lines = [[i * columns + j for j in range(columns)] for i in range(rows)]
     lines += [[i * columns + j for i in range(rows)] for j in range(columns)]
     hidden = np.flatnonzero(blank).tolist()
@@ -40,17 +43,24 @@ def attacker(full: Ints, blank: Bools, cell: int, *, lowest: int, knows_roles: b
         small = full.flat[place] < cell
         role: tuple[float, float | None] = (lowest, cell - 1) if small else (cell, None)
         bounds.append(role if knows_roles else (lowest, None))
-    found = {}
-    for i, place in enumerate(hidden):
-        if full.flat[place] < cell:
-            ends = []
-            for sign in (1.0, -1.0):
-                cost = np.zeros(len(hidden))
-                cost[i] = sign
-                solved = linprog(cost, A_eq=np.array(equations), b_eq=np.array(right), bounds=bounds, method="highs")
-                ends.append(np.inf if solved.status == 3 else sign * solved.fun)
-            found[place] = (ends[0], ends[1])
-    return found
+    return {
+        place: (
+            _least(np.eye(len(hidden))[i], equations, right, bounds),
+            -_least(-np.eye(len(hidden))[i], equations, right, bounds),
+        )
+        for i, place in enumerate(hidden)
+        if full.flat[place] < cell
+    }
+
+
+def _least(
+    cost: NDArray[np.float64],
+    equations: list[NDArray[np.float64]],
+    right: list[int],
+    bounds: list[tuple[float, float | None]],
+) -> float:
+    solved = linprog(cost, A_eq=np.array(equations), b_eq=right, bounds=bounds, method="highs")
+    return -np.inf if solved.fun is None else solved.fun
 
 
 def check(table: Ints, cell: int, *, hide_zeros: bool = False, row_totals_public: bool = False) -> Bools:

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The researcher's side: connect to a league, write studies, hold results."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Hub, nodes and researcher in one process."""

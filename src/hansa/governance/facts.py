@@ -70,8 +70,8 @@ NODE_FACTS = frozenset(
 def gather_facts(study: Study, *, node_facts: Mapping[str, Any]) -> Facts:
     """The facts of a study and those that the node adds.
 
-    Empty text and empty lists count as missing. One emptiness says something: a study that is declared
-    non-commercial and lists no ``uses`` declares that it has none; a commercial one has not said.
+    Empty text and empty lists count as missing. One emptiness says something: a study that lists no ``uses``
+    declares that it has none; one that leaves them out has not said.
 
     Parameters
     ----------
@@ -116,7 +116,6 @@ def _present(value: Any) -> Any:
 
 def _study_facts(study: Study) -> dict[str, Any]:
     party, purpose, places = study.requester, study.purpose, study.places
-    none_declared = () if purpose.commercial is False else None
     return {
         "requester.kind": party.kind,
         "requester.seat": party.seat,
@@ -125,7 +124,7 @@ def _study_facts(study: Study) -> dict[str, Any]:
         "requester.owner_country": party.owner_country,
         "purpose.terms": purpose.terms or None,
         "purpose.disease": purpose.disease,
-        "purpose.uses": purpose.uses or none_declared,
+        "purpose.uses": purpose.uses,
         "purpose.commercial": purpose.commercial,
         "places.computing": places.computing,
         "places.results": places.results or None,

@@ -105,8 +105,7 @@ class Purpose(RuleBase):
 class ForbiddenUses(RuleBase):
     """Uses that get no answer, by name: ``underwriting``, ``reidentification`` and the like.
 
-    A study that is not commercial and lists no uses declares that it has none of them; one that may be
-    commercial must list its uses.
+    A study that lists no uses (``uses: []``) declares that it has none of them; one that says nothing has not.
     """
 
     rule: Literal["forbidden_uses"] = "forbidden_uses"
@@ -116,15 +115,13 @@ class ForbiddenUses(RuleBase):
         """Permit where the uses are declared and none is forbidden."""
         excluded = " or ".join(_plain(use) for use in self.uses)
         if facts.uses is None:
-            sentence = f"The study does not rule out {excluded}: it may be commercial and lists no uses."
-            change = "list the uses under purpose.uses, or declare the study non-commercial"
-            return Answer("refer", ("uses", "commercial"), sentence, change)
-        fields = ("uses",) if facts.uses else ("uses", "commercial")
+            sentence = f"The study does not rule out {excluded}: it does not say its uses."
+            return Answer("refer", ("uses",), sentence, "list the uses under purpose.uses, or say `uses: []`")
         named = [_plain(use) for use in facts.uses if use in self.uses]
         if named:
             sentence = f"The study would use the data for {' and '.join(named)}, which this policy forbids."
-            return Answer("deny", fields, sentence, f"give up {' and '.join(named)}")
-        return Answer("permit", fields, f"The study declares no use for {excluded}.")
+            return Answer("deny", ("uses",), sentence, f"give up {' and '.join(named)}")
+        return Answer("permit", ("uses",), f"The study declares no use for {excluded}.")
 
 
 def _labels(codes: list[str] | tuple[str, ...]) -> str:

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The hub: studies, runs, plans over sums, and the log."""

@@ -18,13 +18,14 @@ class Purpose(Value):
     """What the data would be used for.
 
     ``terms`` are Data Use Ontology codes that the study claims for itself ("DUO:0000007", disease-specific
-    research); ``disease`` is a MONDO code; ``uses`` are further plain uses a policy may forbid by name.
+    research); ``disease`` is a MONDO code; ``uses`` are further plain uses a policy may forbid by name, none of
+    them where it is empty, not said where it is ``None``.
     """
 
     statement: str
     terms: tuple[str, ...] = ()
     disease: str | None = None
-    uses: tuple[Identifier, ...] = ()
+    uses: tuple[Identifier, ...] | None = None
     commercial: bool | None = None
 
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The custodian's node: decisions, gate, steps, ledger."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Federated methods: preparations, steps and plans, without privacy code or I/O."""

@@ -10,7 +10,7 @@ from hansa.errors import StudyError
 from hansa.model import Variable
 from hansa.stats.contract import Arguments
 
-__all__ = ["known", "names", "no_others", "one_name", "whole_number"]
+__all__ = ["flag", "known", "names", "no_others", "one_name", "whole_number"]
 
 
 def no_others(arguments: Arguments, *allowed: str) -> None:
@@ -95,4 +95,18 @@ def whole_number(arguments: Arguments, field: str, *, default: int, least: int) 
         raise StudyError("a whole number is needed", fix=f"{least} or more", field=field)
     if value < least:
         raise StudyError("the number is too small", fix=f"{least} or more", field=field)
+    return value
+
+
+def flag(arguments: Arguments, field: str) -> bool:
+    """A yes or no; no where it is absent.
+
+    Raises
+    ------
+    StudyError
+        When it is anything else.
+    """
+    value = arguments.get(field, False)
+    if not isinstance(value, bool):
+        raise StudyError("yes or no is needed", fix="true or false", field=field)
     return value

@@ -13,7 +13,7 @@ from scipy import stats
 from hansa.errors import StudyError
 from hansa.model import Variable
 from hansa.model.exposure import BoolArray, Exposure, FloatArray
-from hansa.stats.arguments import no_others, one_name, whole_number
+from hansa.stats.arguments import flag, no_others, one_name, whole_number
 from hansa.stats.contract import (
     Arguments,
     Arrays,
@@ -132,7 +132,7 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> Crosstab:
     cell = whole_number(arguments, "cell", default=_CELL, least=_CELL)
     totals = cohorts.sum("crosstab.counts", Request({"row": row.name, "column": column.name}))
     table = np.rint(totals["counts"]).astype(np.int64)
-    blank = suppress(table, cell, hide_zeros=bool(arguments.get("hide_zeros", False)))
+    blank = suppress(table, cell, hide_zeros=flag(arguments, "hide_zeros"))
     return _result(row, column, table, blank)
 
 

@@ -34,7 +34,7 @@ from hansa.stats.quantiles import (
 from hansa.stats.scaling import power_of_two, scale_about_mean, sharpened
 from hansa.stats.suppression import IntArray, suppress
 
-__all__ = ["METHOD", "Description", "LevelCounts", "NumericSummary", "Question", "describe", "read"]
+__all__ = ["METHOD", "Description", "LevelCounts", "NumericSummary", "Selection", "describe", "read"]
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _CELL = 5
@@ -89,7 +89,7 @@ class Description(Result):
 
 
 @dataclass(frozen=True)
-class Question:
+class Selection:
     """The arguments, read: what is described, by what, and how small a count may be."""
 
     numeric: tuple[Variable, ...]
@@ -122,7 +122,7 @@ class _Moments:
     sd: FloatArray
 
 
-def read(arguments: Arguments, variables: Mapping[str, Variable], probabilities: tuple[float, ...]) -> Question:
+def read(arguments: Arguments, variables: Mapping[str, Variable], probabilities: tuple[float, ...]) -> Selection:
     """The arguments of a description, checked.
 
     Raises
@@ -137,7 +137,7 @@ def read(arguments: Arguments, variables: Mapping[str, Variable], probabilities:
         raise StudyError(f"{by.name} forms no groups", fix="name a category or a boolean", field="by")
     if by in described:
         raise StudyError(f"{by.name} is described by itself", fix="leave it out of variables", field="by")
-    return Question(
+    return Selection(
         numeric=tuple(variable for variable in described if not variable.is_categorical),
         categorical=tuple(variable for variable in described if variable.is_categorical),
         by=by,
@@ -175,11 +175,11 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> Description:
     return describe(cohorts, read(arguments, cohorts.variables, PROBABILITIES))
 
 
-def describe(cohorts: Cohorts, question: Question) -> Description:
-    """The description that a question asks for; see :func:`plan`."""
-    sizes = cohorts.sum("describe.sizes", question.request)
+def describe(cohorts: Cohorts, selection: Selection) -> Description:
+    """The description that a selection asks for; see :func:`plan`."""
+    sizes = cohorts.sum("describe.sizes", selection.request)
     people = np.rint(sizes["people"]).astype(np.int64)
-    if ((people > 0) & (people < question.cell)).any():
+    if ((people > 0) & (people < selection.cell)).any():
         raise Refused(
             "a group holds too few people",
             why="its numbers would tell of them",
@@ -189,26 +189,26 @@ def describe(cohorts: Cohorts, question: Question) -> Description:
         )
     ungrouped = int(np.rint(sizes["ungrouped"]))
     return Description(
-        by=question.by.name if question.by else None,
-        groups=question.groups,
+        by=selection.by.name if selection.by else None,
+        groups=selection.groups,
         sizes=tuple(people.tolist()),
-        ungrouped=None if 0 < ungrouped < question.cell else ungrouped,
-        numeric=_numeric_summaries(cohorts, question) if question.numeric else (),
-        categorical=_level_counts(cohorts, question) if question.categorical else (),
+        ungrouped=None if 0 < ungrouped < selection.cell else ungrouped,
+        numeric=_numeric_summaries(cohorts, selection) if selection.numeric else (),
+        categorical=_level_counts(cohorts, selection) if selection.categorical else (),
     )
 
 
-def _pooled_moments(cohorts: Cohorts, question: Question) -> _Moments:
+def _pooled_moments(cohorts: Cohorts, selection: Selection) -> _Moments:
     """First the mean about a public centre, then squares about the mean, sharpened where they are tiny."""
-    scalings = [power_of_two(variable.range) for variable in question.numeric]
+    scalings = [power_of_two(variable.range) for variable in selection.numeric]
     centre, scale = np.array(scalings).T
-    sums = cohorts.sum("describe.sums", question.request, centre=centre, scale=scale)
+    sums = cohorts.sum("describe.sums", selection.request, centre=centre, scale=scale)
     n = np.maximum(sums["n"], 1.0)
     mean = centre + sums["first"] / (n * scale)
     scale = scale_about_mean(np.broadcast_to(scale, mean.shape), mean - centre)
     square, used = np.zeros_like(mean), scale
     for _ in range(_SHARPENINGS):
-        totals = cohorts.sum("describe.moments", question.request, centre=mean, scale=scale)
+        totals = cohorts.sum("describe.moments", selection.request, centre=mean, scale=scale)
         shift = totals["first"] / n
         square = np.where(sums["n"] > 0, totals["second"] / n - shift**2, np.nan)
         mean, used = mean + shift / scale, scale
@@ -220,21 +220,21 @@ def _pooled_moments(cohorts: Cohorts, question: Question) -> _Moments:
     return _Moments(sums["n"], sums["missing"], np.where(sums["n"] > 0, mean, np.nan), sd)
 
 
-def _numeric_summaries(cohorts: Cohorts, question: Question) -> tuple[NumericSummary, ...]:
-    moments = _pooled_moments(cohorts, question)
-    quantiles = _quantiles(cohorts, question, moments)
+def _numeric_summaries(cohorts: Cohorts, selection: Selection) -> tuple[NumericSummary, ...]:
+    moments = _pooled_moments(cohorts, selection)
+    quantiles = _quantiles(cohorts, selection, moments)
     summaries: list[NumericSummary] = []
-    for v, variable in enumerate(question.numeric):
+    for v, variable in enumerate(selection.numeric):
         counts = np.rint(np.column_stack([moments.n[:, v], moments.missing[:, v]])).astype(np.int64)
-        blank = _blanks(counts, question.cell)
+        blank = _blanks(counts, selection.cell)
         spread = float(np.ptp(moments.mean[moments.n[:, v] > 0, v])) if counts[:, 0].any() else 0.0
-        for g, group in enumerate(question.groups):
+        for g, group in enumerate(selection.groups):
             n, missing = (None if blank[g].any() else int(count) for count in counts[g])
             summary = NumericSummary(variable.name, group, n, missing, None, None, quantiles[g, v])
-            if counts[g, 0] >= question.smallest_bin:
+            if counts[g, 0] >= selection.smallest_bin:
                 summary = replace(summary, mean=float(moments.mean[g, v]), sd=float(moments.sd[g, v]))
             if n is None:
-                summary = _coarse(summary, int(counts[g, 0]), 2 * question.cell * spread)
+                summary = _coarse(summary, int(counts[g, 0]), 2 * selection.cell * spread)
             summaries.append(summary)
     return tuple(summaries)
 
@@ -248,35 +248,35 @@ def _blanks(counts: IntArray, cell: int) -> BoolArray:
 
 
 def _quantiles(
-    cohorts: Cohorts, question: Question, moments: _Moments
+    cohorts: Cohorts, selection: Selection, moments: _Moments
 ) -> dict[tuple[int, ...], tuple[Quantile, ...]]:
     """The quantiles of every group and variable, all searched for together."""
     places = list(np.ndindex(moments.n.shape))
-    searches = [search for place in places for search in _searches(question, moments, place)]
-    shape = (*moments.n.shape, 2 * len(question.probabilities), BINS + 1)
+    searches = [search for place in places for search in _searches(selection, moments, place)]
+    shape = (*moments.n.shape, 2 * len(selection.probabilities), BINS + 1)
 
     def count(edges: FloatArray) -> FloatArray:
-        totals = cohorts.sum("describe.bins", question.request, edges=edges.reshape(shape))
+        totals = cohorts.sum("describe.bins", selection.request, edges=edges.reshape(shape))
         return np.rint(totals["counts"]).reshape(-1, BINS + 2)
 
-    bins = iter(order_statistics(count, searches, question.smallest_bin))
+    bins = iter(order_statistics(count, searches, selection.smallest_bin))
     return {
         place: tuple(
             quantile(probability, int(moments.n[place]), (next(bins), next(bins)))
-            for probability in question.probabilities
+            for probability in selection.probabilities
         )
         for place in places
     }
 
 
-def _searches(question: Question, moments: _Moments, place: tuple[int, ...]) -> list[Search]:
+def _searches(selection: Selection, moments: _Moments, place: tuple[int, ...]) -> list[Search]:
     """Two order statistics per probability; those that too few people surround are not searched."""
     n = round(float(moments.n[place]))
     mean, sd = (float(np.nan_to_num(value[place])) for value in (moments.mean, moments.sd))
-    edges = first_edges(question.numeric[place[1]].range, mean, sd)
+    edges = first_edges(selection.numeric[place[1]].range, mean, sd)
     found = []
-    for probability in question.probabilities:
-        wanted = n > 0 and bracketed(probability, n, question.smallest_bin)
+    for probability in selection.probabilities:
+        wanted = n > 0 and bracketed(probability, n, selection.smallest_bin)
         ranks = ranks_of(probability, n)[:2] if wanted else (0, 0)
         found += [replace(search_for(rank, edges), searching=wanted) for rank in ranks]
     return found
@@ -320,15 +320,15 @@ def _rounded(value: float, step: float) -> float:
     return round(round(value / step) * step, max(0, 1 - math.floor(math.log10(step))))
 
 
-def _level_counts(cohorts: Cohorts, question: Question) -> tuple[LevelCounts, ...]:
-    totals = cohorts.sum("describe.levels", question.request)
-    ends = np.cumsum([0, *(len(variable.coded_levels) for variable in question.categorical)])
+def _level_counts(cohorts: Cohorts, selection: Selection) -> tuple[LevelCounts, ...]:
+    totals = cohorts.sum("describe.levels", selection.request)
+    ends = np.cumsum([0, *(len(variable.coded_levels) for variable in selection.categorical)])
     found: list[LevelCounts] = []
-    for c, (variable, (start, end)) in enumerate(zip(question.categorical, pairwise(ends), strict=True)):
+    for c, (variable, (start, end)) in enumerate(zip(selection.categorical, pairwise(ends), strict=True)):
         table = np.column_stack([totals["counts"][:, start:end], totals["missing"][:, c]])
         counts = np.rint(table).astype(np.int64)
-        blank = _blanks(counts, question.cell)
-        for g, group in enumerate(question.groups):
+        blank = _blanks(counts, selection.cell)
+        for g, group in enumerate(selection.groups):
             shown = [None if b else int(n) for n, b in zip(counts[g], blank[g], strict=True)]
             found.append(LevelCounts(variable.name, group, variable.coded_levels, tuple(shown[:-1]), shown[-1]))
     return tuple(found)
