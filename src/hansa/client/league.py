@@ -27,6 +27,7 @@ __all__ = ["League", "Submitted"]
 _OWN_QUESTION = Purpose(
     statement="a question of the caller's own",
     terms=("DUO:0000042",),
+    uses=(),
     commercial=False,
 )
 

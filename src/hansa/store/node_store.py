@@ -144,9 +144,11 @@ class NodeStore:
 
     def populations(self, *, release: bool) -> list[Population]:
         """The populations of earlier questions: of totals, or of this site's own releases."""
-        chosen = select(tables.populations).where(tables.populations.c.release == release)
+        table = tables.populations
         with self._engine.connect() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(select(table).where(table.c.release == release)).all()
+        # Studies that ask the same question remember the same people.
+        rows = list({(row.id, row.roster, row.epoch): row for row in rows}.values())
         return [
             Population(
                 row.id,
@@ -158,6 +160,18 @@ class NodeStore:
             )
             for row in rows
         ]
+
+    def uses(self, person: int) -> dict[str, list[tuple[frozenset[str], bool]]]:
+        """Per study, the sums that a person's record entered: (variables, whether it was a site release)."""
+        table = tables.populations
+        chosen = select(table.c.study, table.c.variables, table.c.release, table.c.people)
+        found: dict[str, list[tuple[frozenset[str], bool]]] = {}
+        with self._engine.connect() as connection:
+            for row in connection.execute(chosen):
+                if person in BitMap.deserialize(row.people):
+                    variables = frozenset(json.loads(row.variables))
+                    found.setdefault(row.study, []).append((variables, row.release))
+        return found
 
     def record_answer(
         self,

@@ -79,7 +79,7 @@ populations = Table(
     Column("release", Boolean, nullable=False),
     Column("variables", String, nullable=False),
     Column("people", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("id", "roster", "epoch", "release"),
+    PrimaryKeyConstraint("id", "roster", "epoch", "release", "study"),
 )
 
 answered = Table(

@@ -1,0 +1,125 @@
+"""A result as its researcher holds it: numbers, table, picture, and where it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from hansa.client.proof import proof_text
+from hansa.client.tables import Row, TableData
+from hansa.errors import StudyError
+
+if TYPE_CHECKING:  # pandas and matplotlib load when a summary or a picture is first asked for
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from hansa.client.league import Submitted
+    from hansa.client.plots import Plot
+    from hansa.engine import Outcome
+
+__all__ = ["View"]
+
+
+class View:
+    """One result. It never changes; ask again for another.
+
+    Parameters
+    ----------
+    plain : mapping
+        The result as it was logged; ``schema`` says what its fields mean.
+    outcome : Outcome or None
+        The run it came from.
+    study : Submitted
+    analysis : str
+        The analysis' name in the study.
+    """
+
+    def __init__(self, plain: Mapping[str, Any], outcome: Outcome | None, study: Submitted, analysis: str) -> None:
+        self._plain = plain
+        self._outcome = outcome
+        self._study = study
+        self._analysis = analysis
+
+    @property
+    def plain(self) -> Mapping[str, Any]:
+        """The result in plain values, as it was logged."""
+        return MappingProxyType(dict(self._plain))
+
+    @property
+    def schema(self) -> str:
+        """What the fields of :attr:`plain` mean, by name and version."""
+        return str(self._plain.get("schema", ""))
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Study, run, code, nodes, counts and checks behind the result; empty without a run."""
+        return MappingProxyType({} if self._outcome is None else dict(self._outcome.provenance))
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The result's numbers, unrounded."""
+        import pandas as pd  # noqa: PLC0415  # see the head of the file
+
+        single = {name: value for name, value in self._plain.items() if not isinstance(value, list | dict)}
+        return pd.DataFrame({"value": pd.Series(single, dtype=object)})
+
+    @property
+    def title(self) -> str:
+        """What the result is, in a line."""
+        return f"{self._analysis} ({self.schema})"
+
+    def plot(self, *, ax: Axes | None = None) -> Plot:
+        """The result as a picture.
+
+        Raises
+        ------
+        StudyError
+            When this kind of result has none.
+        """
+        raise StudyError("this result has no picture", fix="see its summary")
+
+    def table(self, kind: str | None = None) -> TableData:
+        """The result as a table for people; without a kind, its main one.
+
+        Raises
+        ------
+        StudyError
+            For a kind that this result does not have; the error lists those that it has.
+        """
+        kinds = self._tables()
+        chosen = next(iter(kinds)) if kind is None else kind
+        if chosen not in kinds:
+            raise StudyError(f"there is no table {chosen}", fix=f"one of {', '.join(kinds)}", field="kind")
+        return kinds[chosen]()
+
+    def to_json(self) -> str:
+        """The plain result as JSON text."""
+        return json.dumps(self._plain, indent=1, sort_keys=True)
+
+    def proof_json(self) -> str:
+        """Result, provenance and log proof in one text, to be kept and checked offline.
+
+        Raises
+        ------
+        StudyError
+            When the result does not come from a run.
+        """
+        if self._outcome is None:
+            raise StudyError("this result has no proof of its own", fix="export those that it was made from")
+        return proof_text(self._outcome, self._study.hub.proof_keys())
+
+    def _tables(self) -> Mapping[str, Callable[[], TableData]]:
+        return {"summary": self._plain_table}
+
+    def _plain_table(self) -> TableData:
+        rows = tuple(Row(str(name), (str(value),)) for name, value in self.summary["value"].items())
+        return TableData(self.title, ("Field", "Value"), rows)
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+    def __repr__(self) -> str:
+        return str(self.table())
