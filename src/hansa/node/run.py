@@ -15,6 +15,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from hansa.errors import HeadroomError, ProtocolError, Refused
+from hansa.formula import parse_expression
 from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
 from hansa.node.prepared import Counted as CountedExposures
@@ -144,6 +145,7 @@ class NodeRun:
                 "a round is asked once, in order", why="this one was asked before, or comes too soon"
             )
         step = self._step(asked)
+        self._check_reads(step, asked)
         self.next_round += 1
         key = exposure_key(step.preparation, asked.arguments)
         counted = None if key in self.judged else self._count_exposures(step, asked)
@@ -216,6 +218,13 @@ class NodeRun:
         raise ProtocolError(
             "a round asks for a step that is not installed here", why="a node runs only its own installed steps"
         )
+
+    def _check_reads(self, step: Step, asked: RoundAsked) -> None:
+        """A round's arguments come from the hub: they may not reach beyond the variables of the question."""
+        question = self.among.question
+        wanted = question.raw_of(parse_expression(text) for text in step.preparation.reads(asked.arguments))
+        if wanted - question.touched - question.raw:
+            raise ProtocolError("a round asks for variables that the question does not name")
 
     def _share(self, step: Step, asked: RoundAsked) -> Share:
         shapes = step.shapes(step.preparation.dimensions(asked.arguments, self.among.question.variables))

@@ -178,7 +178,8 @@ class Method:
     """An entry of the catalogue.
 
     ``complete`` names, from the arguments, the expressions on which a person must be complete to be in the
-    analysis set; ``variables`` all names that the question touches.
+    analysis set. ``site_release`` says whether a site may give its own result. A method that ``counts_rows``
+    shows counts to the researcher, so it is not asked where one person may have many rows.
     """
 
     name: str
@@ -188,6 +189,7 @@ class Method:
     plan: Callable[[Cohorts, Arguments], Any]
     complete: Callable[[Arguments, Mapping[str, Variable]], tuple[str, ...]]
     site_release: bool = False
+    counts_rows: bool = False
     citations: tuple[str, ...] = ()
 
 

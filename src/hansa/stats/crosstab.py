@@ -199,6 +199,7 @@ METHOD = Method(
     steps=(_COUNTS,),
     plan=plan,
     complete=_names,
+    counts_rows=True,
     site_release=True,
     citations=(
         (

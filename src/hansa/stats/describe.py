@@ -345,6 +345,7 @@ METHOD = Method(
     steps=STEPS,
     plan=plan,
     complete=_complete,
+    counts_rows=True,
     site_release=True,
     citations=("Hyndman RJ, Fan Y (1996). Sample quantiles in statistical packages. Am Stat 50:361-365.",),
 )

@@ -125,5 +125,6 @@ METHOD = Method(
     steps=(_COUNT,),
     plan=flow,
     complete=_complete,
+    counts_rows=True,
     citations=("von Elm et al. (2007), The STROBE statement, Lancet 370:1453-1457",),
 )

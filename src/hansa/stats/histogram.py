@@ -183,5 +183,6 @@ METHOD = Method(
     steps=(_COUNTS,),
     plan=plan,
     complete=_complete,
+    counts_rows=True,
     site_release=True,
 )

@@ -93,6 +93,13 @@ def read_question(study: Study, analysis: str, dictionary: Dictionary, methods: 
     """
     asked = _analysis(study, analysis)
     method = _method(asked, methods, field=f"analyses.{analysis}.method")
+    if method.counts_rows and not dictionary.one_row_per_person:
+        raise StudyError(
+            f"{method.name} counts rows, and here one person may have many",
+            why="cells and bins are counts of people",
+            fix="give the node a table with one row per person for this question",
+            field=f"analyses.{analysis}.method",
+        )
     derive = parse_derivations(study.derive)
     variables = derived_variables(study.derive, dictionary.by_name)
     field = f"analyses.{analysis}"

@@ -218,6 +218,7 @@ METHOD = Method(
     steps=STEPS,
     plan=plan,
     complete=DESCRIBE.complete,
+    counts_rows=True,
     site_release=True,
     citations=(
         (
