@@ -7,7 +7,7 @@ from pathlib import Path
 from hansa.harmonise import read_dictionary
 from hansa.model import Dictionary
 
-__all__ = ["heart", "heart_dictionary", "heart_policies"]
+__all__ = ["heart", "heart_dictionary", "heart_policies", "heart_study"]
 
 _HERE = Path(__file__).parent
 _NODES = ("cleveland", "budapest", "zurich", "long_beach")
@@ -41,3 +41,8 @@ def heart_dictionary() -> Dictionary:
 def heart_policies() -> dict[str, Path]:
     """An example policy of each hospital, by node name; invented, none of them is the hospital's own."""
     return {node: _HERE / "policies" / f"{node}.yaml" for node in _NODES}
+
+
+def heart_study() -> Path:
+    """The demo's study file: one signed question with all its analyses."""
+    return _HERE / "heart" / "study.yaml"

@@ -30,7 +30,7 @@ from hansa.model.exposure import BoolArray, Exposure, FloatArray
 from hansa.stats.contract import Arguments, Frame, Preparation
 from hansa.stats.families import FAMILIES, LINKS, fits
 
-__all__ = ["COLUMNS", "DESIGN", "EXPOSED_BY", "SIZE", "reads", "resolved", "slopes"]
+__all__ = ["COLUMNS", "DESIGN", "EXPOSED_BY", "SIZE", "reads", "resolved", "set_exposure", "slopes"]
 
 EXPOSED_BY = ("formula", "facts", "weights", "family", "scale", "response_scale")
 """The arguments that determine the exposures of :data:`COLUMNS` and :data:`DESIGN`."""
@@ -147,7 +147,7 @@ def _model_arrays(rows: _Rows, arguments: Arguments) -> dict[str, FloatArray]:
 # --- exposures ----------------------------------------------------------------------------------------------
 
 
-def _set_exposure(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
+def set_exposure(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
     """The analysis set alone: what is summed over tells of no column's values but their rough size."""
     formula = parse_formula(arguments["formula"])
     return (
@@ -219,7 +219,7 @@ def _variables(formula: Formula, arguments: Arguments) -> frozenset[str]:
     return formula.names | weights
 
 
-SIZE = Preparation("glm.size", 1, reads, _dimensions, _build_size, _set_exposure)
+SIZE = Preparation("glm.size", 1, reads, _dimensions, _build_size, set_exposure)
 
 COLUMNS = Preparation(
     "glm.columns", 1, reads, _dimensions, _build_columns, _design_exposure, exposed_by=EXPOSED_BY

@@ -20,7 +20,7 @@ from hansa.stats.design import DESIGN
 from hansa.stats.families import linked, working
 from hansa.stats.glm_steps import ROUND, Sums, gram_of, model_of, predictor, weighed
 
-__all__ = ["PROFILE", "Node", "fit_node"]
+__all__ = ["PROFILE", "Node", "centred", "fit_node"]
 
 _MAX_ITERATIONS = 60
 _MAX_HALVINGS = 30

@@ -1,0 +1,131 @@
+"""The arguments of a generalised linear model, read and checked before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hansa.errors import StudyError
+from hansa.formula import Formula, check_expression, parse_formula
+from hansa.formula.tree import Name
+from hansa.model import Variable
+from hansa.stats.arguments import known, no_others
+from hansa.stats.contract import Arguments
+from hansa.stats.families import check_family
+
+__all__ = ["COVARIANCES", "NODES", "WEIGHTS", "Model", "read_model"]
+
+NODES: tuple[str, ...] = ("common", "intercepts")
+WEIGHTS: tuple[str, ...] = ("frequency", "precision", "sampling")
+COVARIANCES: tuple[str, ...] = ("model", "HC0", "HC1", "HC2", "HC3")
+
+_ARGUMENTS = ("formula", "family", "link", "node", "weights", "weights_type", "covariance", "level")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is fitted: formula, family and link, whose intercepts, weights, and how the covariance is taken."""
+
+    formula: Formula
+    family: str
+    link: str
+    node: str
+    weights: str | None
+    weights_type: str | None
+    covariance: str
+    level: float
+
+
+def read_model(arguments: Arguments, variables: Mapping[str, Variable]) -> Model:
+    """Read the arguments of ``glm``; each that is left out has its default.
+
+    Raises
+    ------
+    StudyError
+        Naming the argument at fault.
+    FormulaError
+        With the place in the formula.
+    """
+    no_others(arguments, *_ARGUMENTS)
+    formula = _formula(arguments.get("formula"))
+    family, link = check_family(arguments.get("family", "gaussian"), arguments.get("link"))
+    node = _one_of(arguments, "node", NODES, "common")
+    if node == "intercepts" and not formula.intercept:
+        raise StudyError(
+            "a model with intercepts of nodes has an intercept",
+            fix="take - 1 or + 0 out of the formula, or take node = common",
+            field="node",
+        )
+    if family == "binomial":
+        _check_binary(formula, variables)
+    weights, kind = _weights(arguments, variables)
+    default = "HC0" if kind == "sampling" else "model"
+    covariance = _one_of(arguments, "covariance", COVARIANCES, default)
+    if kind == "sampling" and covariance == "model":
+        raise StudyError(
+            "sampling weights need a sandwich covariance",
+            why="the model's own covariance takes each weight for a number of people",
+            fix="take HC0, or leave covariance out",
+            field="covariance",
+        )
+    return Model(formula, family, link, node, weights, kind, covariance, _level(arguments))
+
+
+def _formula(text: Any) -> Formula:
+    if not isinstance(text, str):
+        raise StudyError("the model needs a formula", fix="write one, such as y ~ age + sex", field="formula")
+    formula = parse_formula(text)
+    if formula.response is None:
+        raise StudyError("the formula has no response", fix="write it to the left of ~", field="formula")
+    if not formula.terms and not formula.intercept:
+        raise StudyError("the formula has no coefficients", fix="add a term", field="formula")
+    return formula
+
+
+def _check_binary(formula: Formula, variables: Mapping[str, Variable]) -> None:
+    assert formula.response is not None
+    found = check_expression(formula.response, variables)
+    ranged = isinstance(formula.response, Name) and variables[formula.response.name].range == (0.0, 1.0)
+    if not found.is_categorical and not ranged and found.type != "integer":
+        raise StudyError(
+            "a binomial response is yes or no",
+            why=f"{formula.response} is a {found.type}",
+            fix=f"compare it, as in {formula.response} > 0, or declare it a boolean",
+            field="formula",
+        )
+
+
+def _one_of(arguments: Arguments, field: str, allowed: tuple[str, ...], default: str) -> str:
+    value = arguments.get(field)
+    if value is None:
+        return default
+    if value not in allowed:
+        raise StudyError(f"there is no {field} {value}", fix=f"one of {', '.join(allowed)}", field=field)
+    return str(value)
+
+
+def _weights(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[str | None, str | None]:
+    name = arguments.get("weights")
+    if name is None:
+        if arguments.get("weights_type") is not None:
+            raise StudyError("there are no weights to be of a type", fix="name a variable", field="weights")
+        return None, None
+    variable = known(name, variables, "weights")
+    if variable.type not in ("number", "integer"):
+        raise StudyError(f"{name} is no weight", why=f"it is a {variable.type}", field="weights")
+    if arguments.get("weights_type") is None:
+        raise StudyError(
+            "the kind of the weights is needed",
+            why="numbers of people, precisions and sampling weights give other standard errors",
+            fix=f"one of {', '.join(WEIGHTS)}",
+            field="weights_type",
+        )
+    return variable.name, _one_of(arguments, "weights_type", WEIGHTS, "")
+
+
+def _level(arguments: Arguments) -> float:
+    level = arguments.get("level", 0.95)
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        raise StudyError("a level of confidence lies between 0 and 1", fix="0.95, say", field="level")
+    return float(level)
