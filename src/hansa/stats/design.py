@@ -87,7 +87,7 @@ def _rows(frame: Frame, arguments: Arguments) -> _Rows:
     if design.formula.offsets:
         moved = offset(design.formula, frame.columns, frame.variables, rows=frame.rows)
     vectors = [vector for vector in (y, prior, moved) if vector is not None]
-    complete = np.isfinite(x).all(axis=1) & np.isfinite(np.column_stack(vectors)).all(axis=1)
+    complete = np.asarray(np.isfinite(x).all(axis=1) & np.isfinite(np.stack(vectors)).all(axis=0))
     return _Rows(design, x, y, prior, moved, complete)
 
 
@@ -221,10 +221,6 @@ def _variables(formula: Formula, arguments: Arguments) -> frozenset[str]:
 
 SIZE = Preparation("glm.size", 1, reads, _dimensions, _build_size, set_exposure)
 
-COLUMNS = Preparation(
-    "glm.columns", 1, reads, _dimensions, _build_columns, _design_exposure, exposed_by=EXPOSED_BY
-)
+COLUMNS = Preparation("glm.columns", 1, reads, _dimensions, _build_columns, _design_exposure, exposed_by=EXPOSED_BY)
 
-DESIGN = Preparation(
-    "glm.design", 1, reads, _dimensions, _build_design, _design_exposure, exposed_by=EXPOSED_BY
-)
+DESIGN = Preparation("glm.design", 1, reads, _dimensions, _build_design, _design_exposure, exposed_by=EXPOSED_BY)

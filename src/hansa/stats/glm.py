@@ -7,25 +7,175 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
-import numpy as np
-
-from hansa.errors import MethodError, NotEstimable
-from hansa.formula import Design, facts_to_plain, parse_formula, resolve_design
+from hansa.formula import Design, KnotFact, facts_to_plain, resolve_design
 from hansa.model import Variable
-from hansa.model.exposure import BoolArray, FloatArray
-from hansa.stats.aliasing import estimable
-from hansa.stats.contract import Arguments, Cohorts, Method, Request, Totals
-from hansa.stats.design import reads, slopes
-from hansa.stats.families import has_dispersion, linked, log_likelihood
+from hansa.stats.contract import Arguments, Cohorts, Method
+from hansa.stats.design import reads
+from hansa.stats.families import has_dispersion, log_likelihood
 from hansa.stats.glm_arguments import Model, read_model
 from hansa.stats.glm_facts import FACT_STEPS, pooled_facts
+from hansa.stats.glm_fit import Fitted, fit_pooled
 from hansa.stats.glm_profile import PROFILE
 from hansa.stats.glm_result import GlmResult, Term, as_rows, chi_square, likelihood_ratio, term, wald
-from hansa.stats.glm_robust import MEAT, PROFILE_MEAT, sandwich
-from hansa.stats.glm_scaling import Scaling, first_scaling, sharper
+from hansa.stats.glm_robust import MEAT, PROFILE_MEAT
 from hansa.stats.glm_steps import IRLS, MEANS, SIZES, START
-from hansa.stats.newton import Fit, Point, maximise
 
 __all__ = ["METHOD", "GlmResult", "Term", "likelihood_ratio", "plan", "wald"]
+
+_RATIOS = {
+    ("binomial", "logit"): "odds ratio",
+    ("binomial", "log"): "risk ratio",
+    ("binomial", "cloglog"): "hazard ratio",
+    ("poisson", "log"): "rate ratio",
+    ("gamma", "log"): "ratio of means",
+    ("gaussian", "log"): "ratio of means",
+}
+
+
+def plan(cohorts: Cohorts, arguments: Arguments) -> GlmResult:
+    """Fit a generalised linear model over all cohorts, as if their rows were in one table.
+
+    Parameters
+    ----------
+    cohorts : Cohorts
+    arguments : mapping
+        ``formula``: in R's notation, offsets included. ``family``: gaussian (default), binomial, poisson or
+        gamma. ``link``: ``None`` for the canonical one, or identity, log, logit, probit, cloglog, inverse as
+        R allows them. ``node``: "common" (default), or "intercepts" for an intercept in each node, which
+        never leaves it and is not reported. ``weights``: a variable, with ``weights_type`` "frequency" (each
+        row stands for so many equal ones), "precision" (R's ``weights``: the dispersion is divided by them)
+        or "sampling" (inverse probabilities; sandwich covariance, no likelihood). ``covariance``: "model"
+        (default) or "HC0" to "HC3". ``level``: of the intervals, 0.95.
+
+    Returns
+    -------
+    GlmResult
+        The dispersion of gaussian and gamma models is Pearson's chi-square over its degrees of freedom.
+        Columns that are combinations of earlier ones are aliased, as in R.
+
+    Raises
+    ------
+    StudyError, FormulaError
+        When an argument does not fit.
+    NotEstimable
+        When the data do not determine the model: separation, no variation, too few rows.
+    ConvergenceError
+        When the iteration ends without an answer.
+    """
+    model = read_model(arguments, cohorts.variables)
+    facts = pooled_facts(cohorts, model.formula)
+    design = resolve_design(model.formula, cohorts.variables, facts)
+    return _result(model, design, fit_pooled(cohorts, model, design))
+
+
+def _result(model: Model, design: Design, fitted: Fitted) -> GlmResult:
+    estimated = int(fitted.kept.sum())
+    df = round(fitted.n) - estimated - fitted.intercepts
+    # the null model has the intercepts alone
+    df_null = round(fitted.n) - fitted.intercepts - int("(Intercept)" in fitted.names)
+    loglik, null_loglik = (
+        None if deviance is None else _log_likelihood(model, fitted, deviance)
+        for deviance in (fitted.scaled_deviance, fitted.scaled_null)
+    )
+    tested = None if loglik is None or null_loglik is None else 2 * (loglik - null_loglik)
+    parameters = estimated + fitted.intercepts + int(has_dispersion(model.family))
+    kept = tuple(name for name, keep in zip(fitted.names, fitted.kept, strict=True) if keep)
+    dropped = [f"{key}: {', '.join(levels)}" for key, levels in design.dropped_levels.items()]
+    return GlmResult(
+        formula=str(model.formula),
+        family=model.family,
+        link=model.link,
+        node=model.node,
+        terms=_terms(model, fitted, df),
+        ratio=_RATIOS.get((model.family, model.link)),
+        statistic_kind="t" if has_dispersion(model.family) else "z",
+        level=model.level,
+        n=round(fitted.n),
+        df_residual=df,
+        df_null=df_null,
+        deviance=fitted.deviance,
+        null_deviance=fitted.null_deviance,
+        loglik=loglik,
+        null_loglik=null_loglik,
+        aic=None if loglik is None else 2 * parameters - 2 * loglik,
+        bic=None if loglik is None else parameters * math.log(fitted.n) - 2 * loglik,
+        dispersion=fitted.dispersion,
+        pearson=fitted.pearson,
+        pseudo_r2=_mcfadden(model, loglik, null_loglik),
+        deviance_r2=1 - fitted.deviance / fitted.null_deviance if fitted.null_deviance else None,
+        lr_statistic=tested,
+        lr_df=df_null - df,
+        lr_p=None if tested is None else chi_square("likelihood ratio", tested, df_null - df).p,
+        covariance_terms=kept,
+        covariance=as_rows(fitted.covariance),
+        covariance_kind=model.covariance,
+        weights=model.weights,
+        weights_type=model.weights_type,
+        iterations=fitted.iterations,
+        converged=True,
+        aliased=tuple(name for name, keep in zip(fitted.names, fitted.kept, strict=True) if not keep),
+        knots=_knots(design),
+        dropped_levels=tuple(dropped),
+        flat_nodes=fitted.flat,
+        facts=facts_to_plain(design.facts),
+    )
+
+
+def _terms(model: Model, fitted: Fitted, df: int) -> tuple[Term, ...]:
+    errors = iter(math.sqrt(max(variance, 0.0)) for variance in fitted.covariance.diagonal())
+    freedom = float(df) if has_dispersion(model.family) else None
+    ratio = (model.family, model.link) in _RATIOS
+    return tuple(
+        term(name, float(coef), next(errors), df=freedom, level=model.level, ratio=ratio)
+        if keep
+        else term(name, None, 0.0, df=freedom, level=model.level, ratio=ratio)
+        for name, coef, keep in zip(fitted.names, fitted.coef, fitted.kept, strict=True)
+    )
+
+
+def _log_likelihood(model: Model, fitted: Fitted, deviance: float) -> float | None:
+    """On the response's own scale: a density gains a factor ``scale`` per row with the scaling undone."""
+    if model.weights_type == "sampling":
+        return None
+    rows = fitted.weight if model.family == "gamma" else fitted.n
+    precise = model.family != "gaussian" or model.weights_type == "precision"
+    scaled = log_likelihood(model.family, deviance, rows, fitted.saturated if precise else 0.0)
+    return scaled + rows * math.log(fitted.scale)
+
+
+def _mcfadden(model: Model, loglik: float | None, null_loglik: float | None) -> float | None:
+    if has_dispersion(model.family) or loglik is None or not null_loglik:
+        return None
+    return 1 - loglik / null_loglik
+
+
+def _knots(design: Design) -> tuple[str, ...]:
+    """The knots of each spline, in words; those given in the formula stand there already."""
+    return tuple(f"{key}: {_said(fact)}" for key, fact in design.facts.items() if isinstance(fact, KnotFact))
+
+
+def _said(fact: KnotFact) -> str:
+    inside = ", ".join(f"{knot:g}" for knot in fact.knots)
+    return f"{inside} within {fact.boundary[0]:g} to {fact.boundary[1]:g}"
+
+
+def _complete(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[str, ...]:
+    read_model(arguments, variables)
+    return reads(arguments)
+
+
+METHOD = Method(
+    name="glm",
+    version=1,
+    title="Generalised linear model",
+    steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, PROFILE, MEAT, PROFILE_MEAT),
+    plan=plan,
+    complete=_complete,
+    site_release=True,
+    citations=(
+        "McCullagh P, Nelder JA (1989). Generalized Linear Models, 2nd edition. Chapman & Hall.",
+        "Zeileis A (2004). Econometric computing with HC and HAC covariance matrix estimators. "
+        "J Stat Softw 11(10).",
+    ),
+)

@@ -29,11 +29,9 @@ _FULL = 1 - 1e-10
 def meat(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
     """X' diag(score residual^2 / (1 - h)^power) X with one intercept for all."""
     family, link = model_of(arrays)
-    row = weighed(
-        working(family, link, arrays["y"], predictor(arrays, inputs["beta"])), arrays.get("prior")
-    ).row
+    row = weighed(working(family, link, arrays["y"], predictor(arrays, inputs["beta"])), arrays.get("prior")).row
     x, prior = arrays["x"], arrays.get("prior", np.ones(len(arrays["y"])))
-    factor = _row_factors(x, row.weight, row.residual, prior, 0.0, inputs)
+    factor = _row_factors(x, (row.weight, row.residual), prior, 0.0, inputs)
     return {"meat": gram_of(x, factor), "weights": factor[:, None]}
 
 
@@ -47,17 +45,18 @@ def profile_meat(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]
     inverse_information = 1 / float(row.weight.sum())
     total, factors = np.zeros((p, p)), []
     parts = centred(partitions, row.weight, row.residual)
-    for arrays, (x, (weight, residual)) in zip(partitions, parts, strict=True):
+    for arrays, (x, vectors) in zip(partitions, parts, strict=True):
         prior = arrays.get("prior", np.ones(len(arrays["y"])))
-        factors.append(_row_factors(x, weight, residual, prior, inverse_information, inputs))
+        factors.append(_row_factors(x, vectors, prior, inverse_information, inputs))
         total += gram_of(x, factors[-1])
     return {"meat": total, "weights": np.concatenate(factors)[:, None]}
 
 
 def _row_factors(
-    x: FloatArray, weight: FloatArray, residual: FloatArray, prior: FloatArray, intercept: float, inputs: Inputs
+    x: FloatArray, row: tuple[FloatArray, FloatArray], prior: FloatArray, intercept: float, inputs: Inputs
 ) -> FloatArray:
     """Squared score residuals over powers of one less leverage; of a row of frequency f, f times one row's."""
+    weight, residual = row
     copies = prior if inputs["frequency"] > 0 else np.ones_like(prior)
     copies = np.where(copies > 0, copies, 1.0)
     squared = residual**2 / copies

@@ -14,8 +14,8 @@ import numpy as np
 from hansa.model.exposure import FloatArray
 from hansa.stats.contract import Arrays, Inputs, Output, Step
 from hansa.stats.design import COLUMNS, DESIGN, SIZE
-from hansa.stats.sizes import BUCKETS, size_counts
 from hansa.stats.families import FAMILIES, LINKS, Working, linked, saturated, starting_mean, working
+from hansa.stats.sizes import BUCKETS, size_counts
 
 __all__ = [
     "IRLS",
@@ -136,9 +136,7 @@ def start(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:  # noqa: ARG001  # 
     return {"gram": gram_of(x, row.weight), "score": (row.weight * distance + row.residual) @ x}
 
 
-SIZES = Step(
-    "glm.sizes", 1, SIZE, (Output("counts", ("all", BUCKETS), "protected", additive="node"),), size_counts
-)
+SIZES = Step("glm.sizes", 1, SIZE, (Output("counts", ("all", BUCKETS), "protected", additive="node"),), size_counts)
 
 MEANS = Step(
     "glm.means",

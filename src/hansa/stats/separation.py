@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,8 +54,7 @@ def separated(steps: Sequence[Step]) -> bool:
     last = steps[-_SUCCESSIVE - 1 :]
     if len(last) <= _SUCCESSIVE or last[-1].decrement > _LITTLE_GAIN:
         return False
-    pairs = zip(last, last[1:], strict=False)
-    return all(_outward(before, after) for before, after in pairs)
+    return all(_outward(before, after) for before, after in pairwise(last))
 
 
 def _outward(before: Step, after: Step) -> bool:
