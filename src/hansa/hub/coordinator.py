@@ -9,7 +9,6 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hansa import __version__
@@ -35,19 +34,22 @@ TOTAL_CHECKS = ("group", "cell", "products", "effective", "parameters", "differi
 SITE_CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
 
 
-@dataclass(frozen=True)
 class _StoredJournal:
     """A run's journal in the hub's store."""
 
-    store: HubStore
-    run: str
+    def __init__(self, store: HubStore, run: str) -> None:
+        self._store = store
+        self._run = run
+        self._length = 0
 
     def entries(self) -> Sequence[JournalEntry]:
-        return [JournalEntry(request, totals) for request, totals in self.store.totals(self.run)]
+        found = [JournalEntry(request, totals) for request, totals in self._store.totals(self._run)]
+        self._length = len(found)
+        return found
 
     def append(self, entry: JournalEntry) -> None:
-        position = len(self.store.totals(self.run))
-        self.store.record_total(self.run, position, entry.request, entry.totals)
+        self._store.record_total(self._run, self._length, entry.request, entry.totals)
+        self._length += 1
 
 
 class Hub:

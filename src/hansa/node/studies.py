@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from hansa.errors import ProtocolError, Refused, StudyError
 from hansa.governance import decide, policy_label
@@ -100,7 +101,12 @@ def alone_ok(node: NodeContext, study: str) -> bool:
 
 def study_of(stored: StoredStudy) -> Study:
     """The study inside its envelope, which was verified when it was stored."""
-    return Study.model_validate_json(decode(peek(stored.envelope).payload)["study"])
+    return _study_in(stored.envelope)
+
+
+@lru_cache(maxsize=64)
+def _study_in(envelope: bytes) -> Study:
+    return Study.model_validate_json(decode(peek(envelope).payload)["study"])
 
 
 def _check_variables(question: Question, analysis: str) -> None:

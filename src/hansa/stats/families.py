@@ -120,11 +120,11 @@ def fits(family: str, y: FloatArray) -> BoolArray:
     """Which responses the family can have: 0 and 1 for binomial, none below 0 for Poisson, above 0 for gamma."""
     match family:
         case "binomial":
-            return (y == 0) | (y == 1)
+            return np.isin(y, (0.0, 1.0))
         case "poisson":
-            return y >= 0
+            return np.greater_equal(y, 0.0)
         case "gamma":
-            return y > 0
+            return np.greater(y, 0.0)
     return np.isfinite(y)
 
 

@@ -14,7 +14,8 @@ from hansa.stats.contract import Arguments, Cohorts, Method
 from hansa.stats.design import reads
 from hansa.stats.families import has_dispersion, log_likelihood
 from hansa.stats.glm_arguments import Model, read_model
-from hansa.stats.glm_facts import FACT_STEPS, pooled_facts
+from hansa.stats.glm_basis import FACT_STEPS
+from hansa.stats.glm_facts import pooled_facts
 from hansa.stats.glm_fit import Fitted, fit_pooled
 from hansa.stats.glm_profile import PROFILE
 from hansa.stats.glm_result import GlmResult, Term, as_rows, chi_square, likelihood_ratio, term, wald
@@ -175,7 +176,6 @@ METHOD = Method(
     site_release=True,
     citations=(
         "McCullagh P, Nelder JA (1989). Generalized Linear Models, 2nd edition. Chapman & Hall.",
-        "Zeileis A (2004). Econometric computing with HC and HAC covariance matrix estimators. "
-        "J Stat Softw 11(10).",
+        "Zeileis A (2004). Econometric computing with HC and HAC covariance matrix estimators. JSS 11(10).",
     ),
 )

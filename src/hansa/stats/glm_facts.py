@@ -1,60 +1,200 @@
-"""The pooled facts of a design: which levels occur, where knots lie, how polynomials recur."""
+"""At the hub: the pooled facts of a design. Which levels occur, where knots lie, how polynomials recur."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hansa.formula import Fact, Formula, LevelFact, Need, design_needs, evaluate, parse_formula
-from hansa.model import Variable
-from hansa.model.exposure import FloatArray
-from hansa.stats.contract import Arguments, Arrays, Cohorts, Frame, Inputs, Output, Preparation, Request, Step
-from hansa.stats.design import reads, set_exposure
+from hansa.errors import NotEstimable
+from hansa.formula import Fact, Formula, LevelFact, Need, PolyFact, knot_fact
+from hansa.formula.tree import Name
+from hansa.model.exposure import BoolArray, FloatArray
+from hansa.stats.contract import Cohorts, Request
+from hansa.stats.glm_basis import basis_needs, level_needs
+from hansa.stats.quantiles import (
+    Bin,
+    Search,
+    bracketed,
+    first_edges,
+    order_statistics,
+    quantile,
+    ranks_of,
+    search_for,
+)
+from hansa.stats.scaling import sharpened
+from hansa.stats.sizes import bucket_scale
 
-__all__ = ["FACT_STEPS", "pooled_facts"]
+__all__ = ["pooled_facts"]
 
-
-def _needs(arguments: Arguments, variables: Mapping[str, Variable], kind: str) -> list[Need]:
-    needs = design_needs(parse_formula(arguments["formula"]), variables)
-    return [need for need in needs if need.kind == kind]
-
-
-def _level_dimensions(arguments: Arguments, variables: Mapping[str, Variable]) -> dict[str, int]:
-    return {"levels": sum(len(need.levels) for need in _needs(arguments, variables, "levels"))}
-
-
-def _build_levels(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
-    blocks = [
-        evaluate(need.expression, frame.columns, frame.variables)[:, None] == np.arange(len(need.levels))
-        for need in _needs(arguments, frame.variables, "levels")
-    ]
-    return {"levels": np.hstack(blocks).astype(np.float64)}
-
-
-def _count_levels(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:  # noqa: ARG001  # a step takes inputs
-    return {"counts": arrays["levels"].sum(axis=0)}
+_SMALLEST_BIN = 10
+_SHARPENINGS = 3
+_LEAST_NORM = 1e-12
 
 
-_LEVELS = Preparation("glm.levels", 1, reads, _level_dimensions, _build_levels, set_exposure)
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Pooled moments of what stands inside the bases, each of shape (bases,), and the request behind them.
 
-LEVELS = Step("glm.levels", 1, _LEVELS, (Output("counts", ("levels",), "protected"),), _count_levels)
+    ``shift`` is the mean of (x - centre) scale, ``square`` the mean of its square about the mean.
+    """
+
+    request: Request
+    n: FloatArray
+    centre: FloatArray
+    scale: FloatArray
+    shift: FloatArray
+    square: FloatArray
+
+    @property
+    def mean(self) -> FloatArray:
+        """In the variable's unit."""
+        return self.centre + self.shift / self.scale
+
+    @property
+    def sd(self) -> FloatArray:
+        """In the variable's unit."""
+        return np.sqrt(self.square) / self.scale
 
 
 def pooled_facts(cohorts: Cohorts, formula: Formula) -> dict[str, Fact]:
-    """All facts that the formula's design needs."""
-    needs = design_needs(formula, cohorts.variables)
-    return {**_level_facts(cohorts, formula, [need for need in needs if need.kind == "levels"])}
+    """All facts that the formula's design needs, by their keys.
+
+    Raises
+    ------
+    NotEstimable
+        When too few people lie beyond a knot, or there are too few distinct values for a polynomial.
+    FormulaError
+        When the formula does not fit the dictionary, or the knots coincide.
+    """
+    facts: dict[str, Fact] = {}
+    needs = basis_needs(str(formula), cohorts.variables)
+    facts.update(_level_facts(cohorts, str(formula)))
+    if needs:
+        moments = _pooled_moments(cohorts, str(formula), len(needs))
+        facts.update(_knot_facts(cohorts, needs, moments))
+        facts.update(_poly_facts(cohorts, needs, moments))
+    return facts
 
 
-def _level_facts(cohorts: Cohorts, formula: Formula, needs: list[Need]) -> dict[str, Fact]:
+def _level_facts(cohorts: Cohorts, formula: str) -> dict[str, Fact]:
+    needs = level_needs(formula, cohorts.variables)
     if not needs:
         return {}
-    counts = cohorts.sum("glm.levels", Request({"formula": str(formula)}))["counts"]
+    counts = cohorts.sum("glm.levels", Request({"formula": formula}))["counts"]
     ends = np.cumsum([len(need.levels) for need in needs])[:-1]
     present = [tuple(bool(count > 0.5) for count in part) for part in np.split(counts, ends)]
     return {need.key: LevelFact(found) for need, found in zip(needs, present, strict=True)}
 
 
-FACT_STEPS = (LEVELS,)
+def _pooled_moments(cohorts: Cohorts, formula: str, k: int) -> _Moments:
+    """Moments about zero, then about the mean, sharpened where they are tiny."""
+    sizes = cohorts.sum("glm.basis_sizes", Request({"formula": formula}))["counts"]
+    request = Request({"formula": formula, "scale": bucket_scale(sizes).tolist()})
+    centre, scale = np.zeros(k), bucket_scale(sizes)
+    for attempt in range(_SHARPENINGS + 1):
+        totals = cohorts.sum("glm.basis_moments", request, centre=centre, scale=scale)
+        n = np.maximum(totals["n"], 1.0)
+        shift = totals["first"] / n
+        square = np.maximum(totals["second"] / n - shift**2, 0.0)
+        found = _Moments(request, totals["n"], centre, scale, shift, square)
+        better = sharpened(scale, square)
+        if attempt > 0 and np.array_equal(better, scale):
+            break
+        centre, scale = found.mean, better
+    return found
+
+
+# --- knots --------------------------------------------------------------------------------------------------
+
+
+def _knot_facts(cohorts: Cohorts, needs: Sequence[Need], moments: _Moments) -> dict[str, Fact]:
+    """All knots at once, each from the two order statistics of a quantile."""
+    wanted = [(place, need, p) for place, need in enumerate(needs) for p in need.probabilities]
+    if not wanted:
+        return {}
+    searches = [search for place, need, p in wanted for search in _searches(cohorts, moments, place, need, p)]
+
+    def count(edges: FloatArray) -> FloatArray:
+        return np.rint(cohorts.sum("glm.basis_bins", moments.request, edges=edges)["counts"])
+
+    bins = iter(order_statistics(count, searches, _SMALLEST_BIN))
+    found: dict[str, list[float]] = {need.key: [] for need in needs if need.probabilities}
+    for place, need, p in wanted:
+        found[need.key].append(_knot(need, p, round(float(moments.n[place])), (next(bins), next(bins))))
+    return {need.key: knot_fact(need, found[need.key]) for need in needs if need.probabilities}
+
+
+def _searches(cohorts: Cohorts, moments: _Moments, place: int, need: Need, probability: float) -> list[Search]:
+    expression = need.expression
+    range_ = cohorts.variables[expression.name].range if isinstance(expression, Name) else None
+    n = round(float(moments.n[place]))
+    wanted = n > 0 and bracketed(probability, n, _SMALLEST_BIN)
+    edges = first_edges(range_, float(moments.mean[place]), float(moments.sd[place]))
+    ranks = ranks_of(probability, n)[:2] if wanted else (0, 0)
+    return [replace(search_for(rank, edges), searching=wanted) for rank in ranks]
+
+
+def _knot(need: Need, probability: float, n: int, bins: tuple[Bin | None, Bin | None]) -> float:
+    estimate = quantile(probability, n, bins).estimate
+    if estimate is None:
+        raise NotEstimable(
+            f"too few people lie beyond a knot of {need.expression}",
+            why="a knot there would tell of them",
+            fix="ask for fewer df, or give knots= and boundary=",
+            field="formula",
+        )
+    return estimate
+
+
+# --- polynomials --------------------------------------------------------------------------------------------
+
+
+def _poly_facts(cohorts: Cohorts, needs: Sequence[Need], moments: _Moments) -> dict[str, Fact]:
+    """R's recurrences: one round per degree, for all polynomials together."""
+    degrees = np.array([need.degree for need in needs])
+    most = int(degrees.max())
+    if most == 0:
+        return {}
+    alpha, ratio = np.zeros((len(needs), most + 1)), np.zeros((len(needs), most + 1))
+    norms = [np.maximum(moments.n, 1.0)]
+    alpha[:, 0] = moments.shift
+    for degree in range(1, most + 1):
+        totals = cohorts.sum(
+            "glm.recurrence",
+            moments.request,
+            centre=moments.centre,
+            scale=moments.scale,
+            alpha=alpha,
+            ratio=ratio,
+            degree=float(degree),
+        )
+        _check_norm(needs, degrees >= degree, totals["norm"] / moments.n)
+        norms.append(np.where(degrees >= degree, totals["norm"], 1.0))
+        alpha[:, degree] = totals["moment"] / norms[-1]
+        ratio[:, degree] = norms[-1] / norms[-2]
+    return {
+        need.key: _in_units(moments, place, alpha[place, : need.degree], [norm[place] for norm in norms])
+        for place, need in enumerate(needs)
+        if need.degree
+    }
+
+
+def _check_norm(needs: Sequence[Need], wanted: BoolArray, norm: FloatArray) -> None:
+    for need, asked, size in zip(needs, wanted, norm, strict=True):
+        if asked and not size > _LEAST_NORM:
+            raise NotEstimable(
+                f"{need.key} has too high a degree",
+                why=f"{need.expression} has too few distinct values",
+                fix="ask for a lower degree",
+                field="formula",
+            )
+
+
+def _in_units(moments: _Moments, place: int, alpha: FloatArray, norms: Sequence[float]) -> PolyFact:
+    """The recurrence of x from that of (x - centre) scale."""
+    centre, scale = float(moments.centre[place]), float(moments.scale[place])
+    degree = len(alpha)
+    in_x = [float(norms[j]) / scale ** (2 * j) for j in range(degree + 1)]
+    return PolyFact(tuple(centre + float(a) / scale for a in alpha), (1.0, *in_x))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from hansa.errors import StoreError
 from hansa.log import commit, completed_hashes, leaf_hash, new_salt
@@ -20,6 +20,16 @@ __all__ = ["HubStore"]
 _NONCE = 12
 
 
+# Statements of every round are built once: building costs more than running them.
+_NODE = select(tables.log_tree.c.hash).where(
+    tables.log_tree.c.level == bindparam("at_level"), tables.log_tree.c.index == bindparam("at_index")
+)
+_SIZE = select(func.count()).select_from(tables.log_entries)
+_JOURNAL = insert(tables.journal)
+_ENTRY = insert(tables.log_entries)
+_TREE = insert(tables.log_tree)
+
+
 @dataclass(frozen=True)
 class _Nodes:
     """The log's hashes as one connection sees them (:class:`hansa.log.HashReader`)."""
@@ -27,9 +37,7 @@ class _Nodes:
     connection: Connection
 
     def node(self, level: int, index: int) -> bytes:
-        table = tables.log_tree
-        chosen = select(table.c.hash).where(table.c.level == level, table.c.index == index)
-        return bytes(self.connection.execute(chosen).scalar_one())
+        return bytes(self.connection.execute(_NODE, {"at_level": level, "at_index": index}).scalar_one())
 
 
 class HubStore:
@@ -45,7 +53,7 @@ class HubStore:
         sealed = nonce + self._cipher.encrypt(nonce, total, _bound(run, position, request))
         row = {"run": run, "position": position, "request": request, "sealed": sealed}
         with self._engine.begin() as connection:
-            connection.execute(insert(tables.journal).values(row))
+            connection.execute(_JOURNAL, row)
 
     def totals(self, run: str) -> list[tuple[bytes, bytes]]:
         """The journal of a run: (request hash, encoded totals) in order.
@@ -94,19 +102,19 @@ class HubStore:
     def log_size(self) -> int:
         """How many entries the log has."""
         with self._engine.connect() as connection:
-            return connection.execute(select(func.count()).select_from(tables.log_entries)).scalar_one()
+            return connection.execute(_SIZE).scalar_one()
 
     def append(self, kind: str, payload: bytes) -> int:
         """Append a salted commitment to the log; the entry's index. Entry and tree change together."""
         salt = new_salt()
         with self._engine.begin() as connection:
-            index = connection.execute(select(func.count()).select_from(tables.log_entries)).scalar_one()
+            index = connection.execute(_SIZE).scalar_one()
             entry = {"index": index, "kind": kind, "payload": payload, "salt": salt}
-            connection.execute(insert(tables.log_entries).values(entry))
+            connection.execute(_ENTRY, entry)
             leaf = leaf_hash(commit(kind, payload, salt))
             hashes = completed_hashes(_Nodes(connection), index, leaf)
             rows = [{"level": level, "index": at, "hash": value} for level, at, value in hashes]
-            connection.execute(insert(tables.log_tree), rows)
+            connection.execute(_TREE, rows)
         return index
 
     def entry(self, index: int) -> tuple[str, bytes, bytes]:

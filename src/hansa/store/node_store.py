@@ -9,10 +9,11 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pyroaring import BitMap, FrozenBitMap
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from hansa.governance.epoch import Epoch
 from hansa.model import Decision, Permit
@@ -21,6 +22,20 @@ from hansa.store import tables
 from hansa.store.database import open_database
 
 __all__ = ["LedgerEntry", "NodeStore", "StoredStudy"]
+
+
+# Statements of every round are built once: building costs more than running them.
+_STUDY = select(tables.studies).where(tables.studies.c.study == bindparam("wanted"))
+_EPOCHS = (
+    select(tables.epochs).where(tables.epochs.c.purpose == bindparam("wanted")).order_by(tables.epochs.c.number)
+)
+_LEDGER = insert(tables.ledger)
+_ANSWERED = insert(tables.answered).prefix_with("OR IGNORE")
+_SPENT = (
+    update(tables.studies)
+    .where(tables.studies.c.study == bindparam("wanted"))
+    .values(rounds_used=tables.studies.c.rounds_used + 1)
+)
 
 
 @dataclass(frozen=True)
@@ -88,11 +103,11 @@ class NodeStore:
     def study(self, study: str) -> StoredStudy | None:
         """A study this node has decided."""
         with self._engine.connect() as connection:
-            row = connection.execute(select(tables.studies).where(tables.studies.c.study == study)).one_or_none()
+            row = connection.execute(_STUDY, {"wanted": study}).one_or_none()
         if row is None:
             return None
-        permit = Permit.model_validate_json(row.permit) if row.permit else None
-        return StoredStudy(row.envelope, Decision.model_validate_json(row.decision), permit, row.rounds_used)
+        permit = _permit(row.permit) if row.permit else None
+        return StoredStudy(row.envelope, _decision(row.decision), permit, row.rounds_used)
 
     def studies(self) -> list[str]:
         """The ids of all studies, oldest first."""
@@ -115,16 +130,14 @@ class NodeStore:
 
     def epochs(self, purpose: str) -> list[Epoch]:
         """All epochs of the people who consent to a purpose, oldest first."""
-        table = tables.epochs
-        chosen = select(table).where(table.c.purpose == purpose).order_by(table.c.number)
         with self._engine.connect() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(_EPOCHS, {"wanted": purpose}).all()
         return [
             Epoch(
                 row.number,
                 dt.date.fromisoformat(row.opened),
-                FrozenBitMap.deserialize(row.people),
-                FrozenBitMap.deserialize(row.decoys),
+                _people(row.people),
+                _people(row.decoys),
             )
             for row in rows
         ]
@@ -187,14 +200,11 @@ class NodeStore:
         An answer with the same digest in the same epoch is charged once.
         """
         with self._engine.begin() as connection:
-            connection.execute(insert(tables.ledger), [vars(entry) for entry in entries])
+            connection.execute(_LEDGER, [vars(entry) for entry in entries])
             for population in populations:
                 _remember(connection, population, epoch=epoch, study=entries[0].study, release=release)
-            fresh = insert(tables.answered).prefix_with("OR IGNORE").values(digest=digest, epoch=epoch)
-            if connection.execute(fresh).rowcount:
-                spent = tables.studies.c.rounds_used + 1
-                studies = update(tables.studies).where(tables.studies.c.study == entries[0].study)
-                connection.execute(studies.values(rounds_used=spent))
+            if connection.execute(_ANSWERED, {"digest": digest, "epoch": epoch}).rowcount:
+                connection.execute(_SPENT, {"wanted": entries[0].study})
 
     def was_answered(self, digest: bytes, epoch: int) -> bool:
         """Whether the same question was answered in this epoch."""
@@ -250,6 +260,21 @@ class NodeStore:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+
+@lru_cache(maxsize=16)
+def _people(blob: bytes) -> FrozenBitMap:
+    return FrozenBitMap.deserialize(blob)
+
+
+@lru_cache(maxsize=64)
+def _permit(text: str) -> Permit:
+    return Permit.model_validate_json(text)
+
+
+@lru_cache(maxsize=64)
+def _decision(text: str) -> Decision:
+    return Decision.model_validate_json(text)
 
 
 def _remember(connection: Connection, population: Population, *, epoch: int, study: str, release: bool) -> None:

@@ -22,6 +22,7 @@ __all__ = ["MAX_BYTES", "decode", "encode"]
 
 MAX_BYTES = 2**31
 _MAX_DEPTH = 32
+_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 _MULTI_DIMENSIONAL = 40  # RFC 8746, section 3.1.1: row-major array
 _TYPED: dict[int, str] = {71: "<u8", 79: "<i8", 86: "<f8"}  # RFC 8746, section 2.1: little-endian typed arrays
 _TAG_OF: dict[str, int] = {"u8": 71, "i8": 79, "f8": 86}
@@ -65,6 +66,8 @@ def decode(data: bytes) -> Any:
 
 
 def _tagged(value: Any, depth: int) -> Any:
+    if type(value) in _SCALARS:
+        return value
     if depth > _MAX_DEPTH:
         raise ProtocolError("a message is nested too deeply")
     if isinstance(value, np.ndarray):
@@ -89,6 +92,8 @@ def _array_tag(array: NDArray[Any]) -> cbor2.CBORTag:
 
 
 def _plain(value: Any, depth: int) -> Any:
+    if type(value) in _SCALARS:
+        return value
     if depth > _MAX_DEPTH:
         raise ProtocolError("a message is nested too deeply")
     if isinstance(value, cbor2.CBORTag):
@@ -99,8 +104,6 @@ def _plain(value: Any, depth: int) -> Any:
         return {key: _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, depth + 1) for item in value]
-    if value is None or isinstance(value, bool | int | float | str | bytes):
-        return value
     raise ProtocolError("a message holds what is not a plain value")
 
 

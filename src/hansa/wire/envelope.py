@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict
@@ -22,6 +23,7 @@ class Message(Value):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     @classmethod
+    @cache
     def kind(cls) -> str:
         """The type's name on the wire: the class's name in lower case, words apart."""
         return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).strip("-")

@@ -11,11 +11,13 @@ __all__ = [
     "BLANK",
     "BLANK_NOTE",
     "count",
+    "estimate",
     "fixed",
     "interval",
     "is_known",
     "p_value",
     "percent",
+    "ratio",
     "significant",
 ]
 
@@ -114,8 +116,55 @@ def interval(low: float | None, high: float | None, digits: int = _DIGITS) -> st
     >>> interval(1.041, 1.082), interval(-0.2, 0.31), interval(None, 2.0)
     ('1.04–1.08', '−0.200 to 0.310', '–')
     """
-    if not is_known(low) or not is_known(high):
+    return _joined(significant(low, digits), significant(high, digits))
+
+
+def estimate(middle: float | None, low: float | None, high: float | None) -> str:
+    """An estimate and its interval, with the decimals that the interval's width supports (two digits of it).
+
+    Without a middle, the interval alone.
+
+    Examples
+    --------
+    >>> estimate(0.0612, 0.0441, 0.0774), estimate(-1.523, -1.93, -1.1), estimate(None, 0.0441, 0.0774)
+    ('0.061 (0.044–0.077)', '−1.52 (−1.93 to −1.10)', '0.044–0.077')
+    """
+    decimals = _decimals(low, high) + 1
+    return _bracketed(*(fixed(value, max(0, decimals)) for value in (middle, low, high)), alone=middle is None)
+
+
+def ratio(middle: float | None, low: float | None, high: float | None) -> str:
+    """A ratio and its interval: two decimals, more where the interval is narrow, fewer above ten.
+
+    Examples
+    --------
+    >>> ratio(1.063, 1.045, 1.081), ratio(1.00071, 1.00021, 1.00121), ratio(0.62, 0.021, 17.04)
+    ('1.06 (1.05–1.08)', '1.0007 (1.0002–1.0012)', '0.62 (0.021–17.0)')
+    """
+    decimals = max(2, _decimals(low, high))
+    return _bracketed(*(_ratio(value, decimals) for value in (middle, low, high)), alone=middle is None)
+
+
+def _decimals(low: float | None, high: float | None) -> int:
+    if low is None or high is None or not 0 < high - low < math.inf:
+        return _DIGITS - 1
+    return math.ceil(-math.log10((high - low) / 2))
+
+
+def _ratio(value: float | None, decimals: int) -> str:
+    if value is None or not 0.095 <= value < math.inf:
+        return significant(value, 2)
+    if decimals > 2:
+        return fixed(value, decimals)
+    return fixed(value, min(2, max(0, 2 - math.floor(math.log10(value)))))
+
+
+def _bracketed(middle: str, low: str, high: str, *, alone: bool) -> str:
+    bounds = _joined(low, high)
+    return bounds if alone else f"{middle} ({bounds})"
+
+
+def _joined(low: str, high: str) -> str:
+    if BLANK in (low, high):
         return BLANK
-    first, last = significant(low, digits), significant(high, digits)
-    joined = " to " if "−" in first + last or "×" in first + last else "–"
-    return f"{first}{joined}{last}"
+    return f"{low} to {high}" if {"−", "×"} & {*low, *high} else f"{low}–{high}"
