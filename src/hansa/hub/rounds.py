@@ -65,13 +65,14 @@ class Exchange:
         """
         sealed = seal(message, self.signer)
         answers = self.transport.ask(dict.fromkeys(nodes, sealed))
-        opened = {}
-        for node, answer in answers.items():
-            found = self.open(node, answer, expected)
-            if isinstance(found, Declined):
-                raise Refused(found.what, fix=found.fix, reason=found.code)
-            opened[node] = (answer, found)
-        return opened
+        return {node: (answer, self.accept(node, answer, expected)) for node, answer in answers.items()}
+
+    def accept(self, node: str, answer: bytes, expected: type[M]) -> M:
+        """One node's answer, verified; a no is raised as :class:`Refused`."""
+        found = self.open(node, answer, expected)
+        if isinstance(found, Declined):
+            raise Refused(found.what, fix=found.fix, reason=found.code)
+        return found
 
     def seal(self, message: Message) -> bytes:
         """The hub's signed envelope of a message."""
@@ -121,11 +122,11 @@ class HubRun:
             arguments=dict(request.arguments),
             inputs=dict(inputs),
         )
-        counted = self._ask(asked, Counted)
-        shown = CountsShown(**place, counted=tuple(sealed for sealed, _ in counted.values()))
+        counted = self._relayed(asked, Counted)
+        shown = CountsShown(**place, counted=counted)
         answered = self._ask(shown, Answered)
-        confirmed = self._ask(SurvivorsShown(**place, survivors=tuple(answered)), Confirmed)
-        unmasking = ConfirmationsShown(**place, confirmed=tuple(sealed for sealed, _ in confirmed.values()))
+        confirmed = self._relayed(SurvivorsShown(**place, survivors=tuple(answered)), Confirmed)
+        unmasking = ConfirmationsShown(**place, confirmed=confirmed)
         unmasked = self._ask(unmasking, Unmasked)
         total = total_of([message.lanes for _, message in answered.values()])
         numbers = decode(unmask(total, [message.seed for _, message in unmasked.values()]))
@@ -135,6 +136,14 @@ class HubRun:
 
     def _ask(self, message: Message, expected: type[M]) -> dict[str, tuple[bytes, M]]:
         return self._exchange.ask(self.roster, message, expected)
+
+    def _relayed(self, message: Message, expected: type[Message]) -> tuple[bytes, ...]:
+        """Answers that the hub only passes on: every node verifies them for itself."""
+        answers = self._exchange.transport.ask(dict.fromkeys(self.roster, self._exchange.seal(message)))
+        for node, answer in answers.items():
+            if peek(answer).kind != expected.kind():
+                self._exchange.accept(node, answer, expected)
+        return tuple(answers.values())
 
     def _start(self) -> None:
         study = self._question.study

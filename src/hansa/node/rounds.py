@@ -69,6 +69,7 @@ class Rounds:
             among=among,
             limits=self._node.limits(study),
             epoch=epoch.number,
+            consent=self._node.consent,
             code=__version__,
         )
         self._runs[asked.run] = run
@@ -97,7 +98,8 @@ class Rounds:
         """Prepare a round and show the masked tally of people behind it."""
         asked, run = self._asked(data, RoundAsked)
         study = permitted(self._node, asked.study)
-        if not self._node.epoch_holds(study, run.epoch):
+        # A register is a frozen value: while it is the same one, the epoch holds without being looked up.
+        if run.consent is not self._node.consent and not self._node.epoch_holds(study, run.epoch):
             self._runs.pop(run.run)
             raise Refused("the epoch of this run has ended", fix="start the analysis again", reason="epoch")
         try:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from hansa.errors import HeadroomError, ProtocolError, Refused
 from hansa.formula import parse_expression
+from hansa.governance import ConsentRegister
 from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
 from hansa.node.prepared import Counted as CountedExposures
@@ -79,6 +80,7 @@ class NodeRun:
     among: AnalysisSet
     limits: Thresholds
     epoch: int
+    consent: ConsentRegister
     code: str
     agreement: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate, repr=False)
     binding: bytes = b""

@@ -159,6 +159,7 @@ def _poly_facts(cohorts: Cohorts, needs: Sequence[Need], moments: _Moments) -> d
         return {}
     alpha, ratio = np.zeros((len(needs), most + 1)), np.zeros((len(needs), most + 1))
     norms = [np.maximum(moments.n, 1.0)]
+    moments = _standardised(moments)
     alpha[:, 0] = moments.shift
     for degree in range(1, most + 1):
         totals = cohorts.sum(
@@ -170,7 +171,7 @@ def _poly_facts(cohorts: Cohorts, needs: Sequence[Need], moments: _Moments) -> d
             ratio=ratio,
             degree=float(degree),
         )
-        _check_norm(needs, degrees >= degree, totals["norm"] / moments.n)
+        _check_norm(needs, degrees >= degree, totals["norm"] / norms[-1])
         norms.append(np.where(degrees >= degree, totals["norm"], 1.0))
         alpha[:, degree] = totals["moment"] / norms[-1]
         ratio[:, degree] = norms[-1] / norms[-2]
@@ -179,6 +180,13 @@ def _poly_facts(cohorts: Cohorts, needs: Sequence[Need], moments: _Moments) -> d
         for place, need in enumerate(needs)
         if need.degree
     }
+
+
+def _standardised(moments: _Moments) -> _Moments:
+    """The same with a standard deviation near one, so that no power of it runs away."""
+    spread = np.where(moments.square > 0, np.sqrt(moments.square), 1.0)
+    unit = 2.0 ** -np.round(np.log2(spread))
+    return replace(moments, scale=moments.scale * unit, shift=moments.shift * unit, square=moments.square * unit**2)
 
 
 def _check_norm(needs: Sequence[Need], wanted: BoolArray, norm: FloatArray) -> None:

@@ -98,11 +98,11 @@ def _plain(value: Any, depth: int) -> Any:
         raise ProtocolError("a message is nested too deeply")
     if isinstance(value, cbor2.CBORTag):
         return _array(value)
-    if isinstance(value, Mapping):
+    if type(value) is dict:
         if not all(isinstance(key, str) for key in value):
             raise ProtocolError("a map's keys are text")
         return {key: _plain(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if type(value) is list:
         return [_plain(item, depth + 1) for item in value]
     raise ProtocolError("a message holds what is not a plain value")
 

@@ -138,7 +138,7 @@ def ratio(middle: float | None, low: float | None, high: float | None) -> str:
 
     Examples
     --------
-    >>> ratio(1.063, 1.045, 1.081), ratio(1.00071, 1.00021, 1.00121), ratio(0.62, 0.021, 17.04)
+    >>> ratio(1.063, 1.046, 1.081), ratio(1.00071, 1.00021, 1.00121), ratio(0.62, 0.021, 17.04)
     ('1.06 (1.05–1.08)', '1.0007 (1.0002–1.0012)', '0.62 (0.021–17.0)')
     """
     decimals = max(2, _decimals(low, high))
