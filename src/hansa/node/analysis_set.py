@@ -95,11 +95,11 @@ def select_people(question: Question, data: Data, allowed: AbstractBitMap) -> An
     masks: list[BoolArray | None] = []
     people: list[People] = []
     tallies: list[NDArray[np.int64]] = []
-    everyone = np.fromiter(allowed, dtype=np.uint32, count=len(allowed))
+    marks = _marks(allowed, data.codes)
     chunks = data.chunks(names)
     for chunk, codes in zip(chunks, data.codes, strict=True):
         columns = _derived(chunk.columns, _needed(conditions, question), question)
-        stages = _stages(question, columns, _among(codes, everyone))
+        stages = _stages(question, columns, marks[codes])
         mask = stages[-1]
         masks.append(None if mask.all() else mask)
         people.append(People.of(codes[mask], one_row_per_person=one_row))
@@ -131,8 +131,13 @@ def _flow(question: Question, tallies: Sequence[NDArray[np.int64]]) -> Flow:
     return Flow(int(counts[0]), int(counts[1]), int(counts[2]), incomplete, int(counts[-1]))
 
 
-def _among(codes: NDArray[np.uint32], allowed: NDArray[np.uint32]) -> BoolArray:
-    return np.isin(codes, allowed, kind="sort" if len(allowed) < len(codes) // 8 else None)
+def _marks(allowed: AbstractBitMap, codes: Sequence[NDArray[np.uint32]]) -> BoolArray:
+    """Per person code, whether the person may be used."""
+    size = max((int(part.max()) + 1 for part in codes if part.size), default=0)
+    marks = np.zeros(size, dtype=np.bool_)
+    known = np.frombuffer(allowed.to_array(), dtype=np.uint32)
+    marks[known[known < size]] = True
+    return marks
 
 
 def _needed(expressions: Iterable[Expr], question: Question) -> tuple[str, ...]:

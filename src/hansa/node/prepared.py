@@ -23,7 +23,16 @@ from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Arguments, Arrays, Preparation, Share, Step
 from hansa.wire import encode
 
-__all__ = ["Counted", "Prepared", "count_exposures", "count_weights", "exposure_key", "prepare"]
+__all__ = [
+    "Counted",
+    "Prepared",
+    "count_exposures",
+    "count_weights",
+    "exposure_key",
+    "prepare",
+    "prepare_and_count",
+    "reads",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +65,17 @@ def exposure_key(preparation: Preparation, arguments: Arguments) -> bytes:
     return hashlib.sha256(encode([source.__module__, source.__qualname__, chosen])).digest()
 
 
+def reads(preparation: Preparation, arguments: Arguments) -> tuple[Expr, ...]:
+    """The expressions that a preparation reads, parsed."""
+    return tuple(parse_expression(text) for text in preparation.reads(arguments))
+
+
 def prepare(preparation: Preparation, arguments: Arguments, among: AnalysisSet) -> Prepared:
     """Build the arrays of every partition that has rows."""
+    frames = among.frames(reads(preparation, arguments))
     built = [
         (preparation.build(frame, arguments), people)
-        for frame, people in zip(among.frames(_reads(preparation, arguments)), among.people, strict=True)
+        for frame, people in zip(frames, among.people, strict=True)
         if frame.rows
     ]
     return Prepared(tuple(arrays for arrays, _ in built), tuple(people for _, people in built))
@@ -75,30 +90,77 @@ def count_exposures(
     limits: Thresholds,
 ) -> Counted:
     """Count the people behind every sum that this preparation's steps give."""
-    reads = _reads(preparation, arguments)
-    layout = preparation.exposures(among.empty_frame(reads), arguments)
-    totals = [np.zeros(block_of(exposure).size) for exposure in layout]
-    centres: list[FloatArray] | None = None
-    bitmaps = [[BitMap() for _ in _places(exposure)] for exposure in layout]
-    dominated: set[str] = set()
-    for frame, people in zip(among.frames(reads), among.people, strict=True):
+    return _prepare_and_count(preparation, arguments, among, roster=roster, limits=limits, build=False)[1]
+
+
+def prepare_and_count(
+    preparation: Preparation,
+    arguments: Arguments,
+    among: AnalysisSet,
+    *,
+    roster: frozenset[str],
+    limits: Thresholds,
+) -> tuple[Prepared, Counted]:
+    """Both, in one pass over the rows."""
+    return _prepare_and_count(preparation, arguments, among, roster=roster, limits=limits, build=True)
+
+
+def _prepare_and_count(
+    preparation: Preparation,
+    arguments: Arguments,
+    among: AnalysisSet,
+    *,
+    roster: frozenset[str],
+    limits: Thresholds,
+    build: bool,
+) -> tuple[Prepared, Counted]:
+    expressions = reads(preparation, arguments)
+    counting = _Counting(preparation.exposures(among.empty_frame(expressions), arguments), limits)
+    partitions: list[Arrays] = []
+    people: list[People] = []
+    for frame, who in zip(among.frames(expressions), among.people, strict=True):
         if not frame.rows:
             continue
-        exposures = preparation.exposures(frame, arguments)
-        centres = centres or [centres_of(exposure) for exposure in exposures]
+        counting.add(preparation.exposures(frame, arguments), who, whole=len(among.people) == 1)
+        if build:
+            partitions.append(preparation.build(frame, arguments))
+            people.append(who)
+    return Prepared(tuple(partitions), tuple(people)), counting.counted(among, roster)
+
+
+class _Counting:
+    """The tallies of a preparation's exposures, partition by partition."""
+
+    def __init__(self, layout: tuple[Exposure, ...], limits: Thresholds) -> None:
+        self._layout = layout
+        self._limits = limits
+        self._totals = [np.zeros(block_of(exposure).size) for exposure in layout]
+        self._bitmaps = [[BitMap() for _ in _places(exposure)] for exposure in layout]
+        self._centres: list[FloatArray] = []
+        self._dominated: set[str] = set()
+
+    def add(self, exposures: tuple[Exposure, ...], people: People, *, whole: bool) -> None:
+        """Count one partition; ``whole`` where it is the node's only one."""
+        self._centres = self._centres or [centres_of(exposure) for exposure in exposures]
         for position, exposure in enumerate(exposures):
-            totals[position] += tally_exposure(exposure, people, centres[position]).numbers
-            for bitmap, rows in zip(bitmaps[position], _rows_of(exposure), strict=True):
+            self._totals[position] += tally_exposure(exposure, people, self._centres[position]).numbers
+            for bitmap, rows in zip(self._bitmaps[position], _rows_of(exposure), strict=True):
                 bitmap.update(people.bitmap(rows))
-            if len(among.people) == 1:  # beyond one partition of 65,536 rows the effective people decide
-                dominated.update(dominant(exposure, people, limits))
-    tallies = tuple(Tally(block_of(exposure), numbers) for exposure, numbers in zip(layout, totals, strict=True))
-    populations = tuple(
-        _population(exposure, place, people, among, roster)
-        for exposure, found in zip(layout, bitmaps, strict=True)
-        for place, people in zip(_places(exposure), found, strict=True)
-    )
-    return Counted(tallies, tuple(e.strata for e in layout), populations, tuple(sorted(dominated)))
+            if whole:  # beyond one partition of 65,536 rows the effective people decide
+                self._dominated.update(dominant(exposure, people, self._limits))
+
+    def counted(self, among: AnalysisSet, roster: frozenset[str]) -> Counted:
+        """All that was counted."""
+        tallies = tuple(
+            Tally(block_of(exposure), numbers) for exposure, numbers in zip(self._layout, self._totals, strict=True)
+        )
+        populations = tuple(
+            _population(exposure, place, people, among, roster)
+            for exposure, found in zip(self._layout, self._bitmaps, strict=True)
+            for place, people in zip(_places(exposure), found, strict=True)
+        )
+        strata = tuple(exposure.strata for exposure in self._layout)
+        return Counted(tallies, strata, populations, tuple(sorted(self._dominated)))
 
 
 def count_weights(step: Step, found: Share, prepared: Prepared) -> Tally:
@@ -118,10 +180,6 @@ def count_weights(step: Step, found: Share, prepared: Prepared) -> Tally:
 def _joined(people: Sequence[People]) -> People:
     codes = np.concatenate([part.codes for part in people])
     return People.of(codes, one_row_per_person=people[0].index is None)
-
-
-def _reads(preparation: Preparation, arguments: Arguments) -> tuple[Expr, ...]:
-    return tuple(parse_expression(text) for text in preparation.reads(arguments))
 
 
 def _places(exposure: Exposure) -> tuple[int | None, ...]:

@@ -15,12 +15,19 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from hansa.errors import HeadroomError, ProtocolError, Refused
-from hansa.formula import parse_expression
 from hansa.governance import ConsentRegister
 from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
 from hansa.node.prepared import Counted as CountedExposures
-from hansa.node.prepared import Prepared, count_exposures, count_weights, exposure_key, prepare
+from hansa.node.prepared import (
+    Prepared,
+    count_exposures,
+    count_weights,
+    exposure_key,
+    prepare,
+    prepare_and_count,
+    reads,
+)
 from hansa.privacy.counts import Tally
 from hansa.privacy.fixed_point import Lanes, decode, encode
 from hansa.privacy.history import Population, comparable, differences, judge_differences, left_alone
@@ -149,8 +156,7 @@ class NodeRun:
         step = self._step(asked)
         self._check_reads(step, asked)
         self.next_round += 1
-        key = exposure_key(step.preparation, asked.arguments)
-        counted = None if key in self.judged else self._count_exposures(step, asked)
+        counted = self._make_ready(step, asked)
         found = self._share(step, asked)
         blocks, pairs, tally = self._tally(step, found, counted)
         values = np.concatenate([np.ravel(found.sums[o.name]) for o in step.outputs] or [np.zeros(0)])
@@ -224,27 +230,34 @@ class NodeRun:
     def _check_reads(self, step: Step, asked: RoundAsked) -> None:
         """A round's arguments come from the hub: they may not reach beyond the variables of the question."""
         question = self.among.question
-        wanted = question.raw_of(parse_expression(text) for text in step.preparation.reads(asked.arguments))
+        wanted = question.raw_of(reads(step.preparation, asked.arguments))
         if wanted - question.touched - question.raw:
             raise ProtocolError("a round asks for variables that the question does not name")
 
     def _share(self, step: Step, asked: RoundAsked) -> Share:
         shapes = step.shapes(step.preparation.dimensions(asked.arguments, self.among.question.variables))
-        prepared = self._arrays(step, asked)
+        assert self._prepared is not None
+        prepared = self._prepared[1]
         if not prepared.partitions:
             return Share(zero_totals(shapes), ())
         return share(step, prepared.partitions, asked.inputs, shapes)
 
-    def _arrays(self, step: Step, asked: RoundAsked) -> Prepared:
+    def _make_ready(self, step: Step, asked: RoundAsked) -> CountedExposures | None:
+        """Build the round's arrays where they are not there yet, and count what was not judged before."""
         key = hashlib.sha256(to_cbor([step.preparation.name, asked.arguments])).digest()
-        if self._prepared is None or self._prepared[0] != key:
-            self._prepared = None  # free the old arrays before the new ones are built
-            self._prepared = (key, prepare(step.preparation, asked.arguments, self.among))
-        return self._prepared[1]
-
-    def _count_exposures(self, step: Step, asked: RoundAsked) -> CountedExposures:
+        known = self._prepared is not None and self._prepared[0] == key
+        judged = exposure_key(step.preparation, asked.arguments) in self.judged
+        what, limits = (step.preparation, asked.arguments, self.among), self.limits
         roster = frozenset(self.roster)
-        return count_exposures(step.preparation, asked.arguments, self.among, roster=roster, limits=self.limits)
+        if known:
+            return None if judged else count_exposures(*what, roster=roster, limits=limits)
+        self._prepared = None  # free the old arrays before the new ones are built
+        if judged:
+            self._prepared = (key, prepare(*what))
+            return None
+        prepared, counted = prepare_and_count(*what, roster=roster, limits=limits)
+        self._prepared = (key, prepared)
+        return counted
 
     def _tally(
         self, step: Step, found: Share, counted: CountedExposures | None
@@ -265,7 +278,8 @@ class NodeRun:
             numbers.extend(tally.numbers for tally in counted.tallies)
             numbers.extend(np.array(counts, dtype=np.float64) for _, counts in compared)
         if step.weight_names:
-            weights = count_weights(step, found, self._prepared[1] if self._prepared else Prepared((), ()))
+            assert self._prepared is not None
+            weights = count_weights(step, found, self._prepared[1])
             blocks.append(weights)
             numbers.append(weights.numbers)
         return tuple(blocks), tuple(pairs), np.concatenate(numbers)

@@ -17,13 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hansa.model.exposure import Exposure, FloatArray
+from hansa.model.exposure import BoolArray, Exposure, FloatArray
 from hansa.privacy.people import People
 
 __all__ = ["Block", "Tally", "block_of", "centres_of", "tally_exposure", "tally_weights", "weight_block"]
 
 _NOISE = 2.0**-46
 """Distances below this part of the largest are rounding, not people (float64 sums of 1,000 terms round so)."""
+
+
+_CENTRE_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -78,27 +81,30 @@ def weight_block(names: Sequence[str]) -> Block:
 
 
 def centres_of(exposure: Exposure) -> FloatArray:
-    """A centre per column: its median among the rows of a node's first partition, shape (c,)."""
-    inside = exposure.columns[exposure.rows]
+    """A centre per column, shape (c,): its median among the first rows of a node's first partition.
+
+    Any value that the node fixes once would do; one near most people keeps the distances of the others apart.
+    """
+    inside = exposure.columns[exposure.rows][:_CENTRE_ROWS]
     return np.median(inside, axis=0) if inside.size else np.zeros(exposure.columns.shape[1])
 
 
 def tally_exposure(exposure: Exposure, people: People, centres: FloatArray) -> Tally:
     """Count one partition of an exposure."""
     block = block_of(exposure)
-    rows = exposure.rows[:, None]
-    present = people.any((exposure.columns != 0) & rows)
-    absent = people.any((exposure.columns == 0) & rows)
-    distance = people.total(np.where(rows, np.abs(exposure.columns - centres), 0.0))
-    numbers = [
-        np.array([people.any(exposure.rows).sum()], dtype=np.float64),
-        present.sum(axis=0, dtype=np.float64),
-        absent.sum(axis=0, dtype=np.float64),
-        *_effective_sums(distance),
-    ]
+    columns, everyone = exposure.columns, bool(exposure.rows.all())
+    nonzero = columns != 0
+    distance = np.abs(columns - centres)
+    if not everyone:
+        nonzero &= exposure.rows[:, None]
+        distance[~exposure.rows] = 0.0  # missing values stand only outside the rows
+    present = people.any(nonzero).astype(np.float32)
+    both = (present.T @ present).astype(np.float64)  # exact: a partition has far fewer than 2^24 people
+    count = float(people.any(exposure.rows).sum())
+    numbers = [np.array([count]), both.diagonal(), _absent(exposure, people, nonzero, both.diagonal(), count)]
+    numbers += _sums(people.total(distance))
     if exposure.products:
-        both = present.astype(np.float32)
-        numbers.append((both.T @ both)[np.triu_indices(both.shape[1], k=1)].astype(np.float64))
+        numbers.append(both[np.triu_indices(both.shape[1], k=1)])
     tally = np.concatenate(numbers)
     assert tally.shape == (block.size,)
     return Tally(block, tally)
@@ -108,15 +114,26 @@ def tally_weights(
     weights: FloatArray, people: People, names: Sequence[str], *, centred: int, centres: FloatArray
 ) -> Tally:
     """Count one partition of a step's row weights, shape (n, k)."""
-    middle = np.where(np.arange(weights.shape[1]) < centred, centres, 0.0)
-    distance = people.total(np.abs(weights - middle))
-    n = np.full(weights.shape[1], float(distance.shape[0]))
-    numbers = [np.array([float(distance.shape[0])]), n, np.zeros_like(n), *_effective_sums(distance)]
-    return Tally(weight_block(names), np.concatenate(numbers))
+    total: list[list[float]] = []
+    for place in range(weights.shape[1]):
+        column = np.ascontiguousarray(weights[:, place])
+        distance = people.total(np.abs(column - centres[place] if place < centred else column))
+        least = _NOISE * float(distance.max(initial=0.0))
+        distance[distance <= least] = 0.0
+        total.append([len(distance), 0.0, float(distance.sum()), float(distance @ distance)])
+    numbers = np.array(total).T.ravel()
+    return Tally(weight_block(names), np.concatenate([numbers[:1], numbers]))
 
 
-def _effective_sums(distance: FloatArray) -> tuple[FloatArray, FloatArray]:
-    if not distance.size:
-        return np.zeros(distance.shape[1]), np.zeros(distance.shape[1])
-    real = np.where(distance > _NOISE * distance.max(axis=0, initial=0.0), distance, 0.0)
-    return real.sum(axis=0), np.einsum("ij,ij->j", real, real)
+def _absent(
+    exposure: Exposure, people: People, nonzero: BoolArray, present: FloatArray, count: float
+) -> FloatArray:
+    """Per column, the people with a zero among their rows."""
+    if people.index is None:
+        return count - present
+    return people.any(exposure.rows[:, None] & ~nonzero).sum(axis=0, dtype=np.float64)
+
+
+def _sums(distance: FloatArray) -> list[FloatArray]:
+    """Per column, the sum of distances and of their squares."""
+    return [np.ones(len(distance)) @ distance, np.einsum("ij,ij->j", distance, distance)]
