@@ -131,7 +131,8 @@ def _absent(
     """Per column, the people with a zero among their rows."""
     if people.index is None:
         return count - present
-    return people.any(exposure.rows[:, None] & ~nonzero).sum(axis=0, dtype=np.float64)
+    absent: FloatArray = people.any(exposure.rows[:, None] & ~nonzero).sum(axis=0, dtype=np.float64)
+    return absent
 
 
 def _sums(distance: FloatArray) -> list[FloatArray]:

@@ -238,8 +238,8 @@ def _curve(cohorts: Cohorts, request: Request, ranked: Roc, quantile: float) -> 
     groups = groups_of(ranked, GROUPS, fewest=_GROUP, cell=_CELL)
     if not groups:
         return ()
-    last = [groups[-1].lower] * (GROUPS - len(groups))
-    edges = np.array([group.lower for group in groups[1:]] + last)
+    lowers = [group.lower for group in groups[1:]] or [float(ranked.edges[0])]
+    edges = np.array(lowers + lowers[-1:] * (GROUPS - 1 - len(lowers)))
     expected = cohorts.sum("validate.groups", request, edges=edges)["expected"]
     found = []
     for place, group in enumerate(groups):
