@@ -56,7 +56,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 def family_of(name: str) -> str:
     families = {"logit": "binomial", "probit": "binomial", "cloglog": "binomial", "log": "binomial"}
-    first = name.split()[0]
+    first = name.split(maxsplit=1)[0]
     return "gaussian" if first == "aliased" else families.get(first, first)
 
 

@@ -15,7 +15,15 @@ from pyroaring import BitMap
 from hansa.formula import Expr, parse_expression
 from hansa.model.exposure import Exposure, FloatArray
 from hansa.node.analysis_set import AnalysisSet
-from hansa.privacy.counts import Tally, block_of, centres_of, tally_exposure, tally_weights, weight_block
+from hansa.privacy.counts import (
+    Tally,
+    block_of,
+    centres_of,
+    marks_of,
+    tally_exposure,
+    tally_weights,
+    weight_block,
+)
 from hansa.privacy.history import Population
 from hansa.privacy.people import People
 from hansa.privacy.rules import dominant
@@ -137,13 +145,17 @@ class _Counting:
         self._totals = [np.zeros(block_of(exposure).size) for exposure in layout]
         self._bitmaps = [[BitMap() for _ in _places(exposure)] for exposure in layout]
         self._centres: list[FloatArray] = []
+        self._marks: dict[int, FloatArray] = {}
         self._dominated: set[str] = set()
 
     def add(self, exposures: tuple[Exposure, ...], people: People, *, whole: bool) -> None:
         """Count one partition; ``whole`` where it is the node's only one."""
         self._centres = self._centres or [centres_of(exposure) for exposure in exposures]
         for position, exposure in enumerate(exposures):
-            self._totals[position] += tally_exposure(exposure, people, self._centres[position]).numbers
+            marks = marks_of(exposure, self._marks.get(position))
+            self._marks[position] = marks
+            tally = tally_exposure(exposure, people, self._centres[position], marks)
+            self._totals[position] += tally.numbers
             for bitmap, rows in zip(self._bitmaps[position], _rows_of(exposure), strict=True):
                 bitmap.update(people.bitmap(rows))
             if whole:  # beyond one partition of 65,536 rows the effective people decide

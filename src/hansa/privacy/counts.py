@@ -5,9 +5,10 @@ and is the same at every node, since it follows from the question and the dictio
 their tallies in the count round and judge the totals (:mod:`hansa.privacy.rules`).
 
 For each exposure: the people in it; for each column the people with a value other than zero, the people with
-a zero, and the two sums of Kish's effective number of people (Kish 1965, section 11.7),
-(sum |d|)^2 / sum d^2, where d is a person's distance from a fixed centre of the column at that node; for
-each pair of columns whose product is summed, the people with both not zero.
+a zero, the people with a value that is neither of the first two that the node sees (none of these over the
+league: the column has two values, however it is written), and the two sums of Kish's effective number of
+people (Kish 1965, section 11.7), (sum |d|)^2 / sum d^2, where d is a person's distance from a fixed centre of
+the column at that node; for each pair of columns whose product is summed, the people with both not zero.
 """
 
 from __future__ import annotations
@@ -20,13 +21,23 @@ import numpy as np
 from hansa.model.exposure import BoolArray, Exposure, FloatArray
 from hansa.privacy.people import People
 
-__all__ = ["Block", "Tally", "block_of", "centres_of", "tally_exposure", "tally_weights", "weight_block"]
+__all__ = [
+    "Block",
+    "Tally",
+    "block_of",
+    "centres_of",
+    "marks_of",
+    "tally_exposure",
+    "tally_weights",
+    "weight_block",
+]
 
 _NOISE = 2.0**-46
 """Distances below this part of the largest are rounding, not people (float64 sums of 1,000 terms round so)."""
 
 
 _CENTRE_ROWS = 4096
+_KINDS = 5  # numbers for each column
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,7 @@ class Block:
     name: str
     names: tuple[str, ...]
     indicator: tuple[bool, ...]
+    derived: tuple[bool, ...]
     products: bool
     weights: bool = False
 
@@ -43,7 +55,7 @@ class Block:
     def size(self) -> int:
         """How many numbers the block holds."""
         c = len(self.names)
-        return 1 + 4 * c + (c * (c - 1) // 2 if self.products else 0)
+        return 1 + _KINDS * c + (c * (c - 1) // 2 if self.products else 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,25 +71,26 @@ class Tally:
         return float(self.numbers[0])
 
     def column(self, kind: int) -> FloatArray:
-        """Per column: people not zero (0), people with a zero (1), sum of distances (2), of squares (3)."""
+        """Per column: people not zero (0), with a zero (1), sum of distances (2), of squares (3), others (4)."""
         c = len(self.block.names)
         return self.numbers[1 + kind * c : 1 + (kind + 1) * c]
 
     @property
     def pairs(self) -> FloatArray:
         """The people with both columns not zero, for i < j in row order; empty where nothing is multiplied."""
-        return self.numbers[1 + 4 * len(self.block.names) :]
+        return self.numbers[1 + _KINDS * len(self.block.names) :]
 
 
 def block_of(exposure: Exposure) -> Block:
     """The layout of an exposure; an exposure of no rows gives the same as any other."""
     indicator = exposure.indicator or (False,) * len(exposure.names)
-    return Block(exposure.name, exposure.names, indicator, exposure.products)
+    return Block(exposure.name, exposure.names, indicator, exposure.derived, exposure.products)
 
 
 def weight_block(names: Sequence[str]) -> Block:
     """The layout for the row weights of a step."""
-    return Block("weights", tuple(names), (False,) * len(names), products=False, weights=True)
+    never = (False,) * len(names)
+    return Block("weights", tuple(names), never, never, products=False, weights=True)
 
 
 def centres_of(exposure: Exposure) -> FloatArray:
@@ -89,9 +102,26 @@ def centres_of(exposure: Exposure) -> FloatArray:
     return np.median(inside, axis=0) if inside.size else np.zeros(exposure.columns.shape[1])
 
 
-def tally_exposure(exposure: Exposure, people: People, centres: FloatArray) -> Tally:
-    """Count one partition of an exposure."""
+def marks_of(exposure: Exposure, known: FloatArray | None = None) -> FloatArray:
+    """Per column the first two values that the node sees, shape (2, c); NaN where there is none yet."""
+    inside = exposure.columns[exposure.rows]
+    marks = np.full((2, inside.shape[1]), np.nan) if known is None else known
+    if not len(inside):
+        return marks
+    first = np.where(np.isnan(marks[0]), inside[0], marks[0])
+    differs = inside != first
+    place = np.argmax(differs, axis=0)
+    columns = np.arange(inside.shape[1])
+    found = np.where(differs[place, columns], inside[place, columns], np.nan)
+    return np.stack([first, np.where(np.isnan(marks[1]), found, marks[1])])
+
+
+def tally_exposure(
+    exposure: Exposure, people: People, centres: FloatArray, marks: FloatArray | None = None
+) -> Tally:
+    """Count one partition of an exposure; ``marks`` are the node's first two values of each column."""
     block = block_of(exposure)
+    marks = marks_of(exposure) if marks is None else marks
     columns, everyone = exposure.columns, bool(exposure.rows.all())
     nonzero = columns != 0
     distance = np.abs(columns - centres)
@@ -103,6 +133,8 @@ def tally_exposure(exposure: Exposure, people: People, centres: FloatArray) -> T
     count = float(people.any(exposure.rows).sum())
     numbers = [np.array([count]), both.diagonal(), _absent(exposure, people, nonzero, both.diagonal(), count)]
     numbers += _sums(people.total(distance))
+    others = people.any(exposure.rows[:, None] & (columns != marks[0]) & (columns != marks[1]))
+    numbers.append(np.ones(len(others), dtype=np.float32) @ others.astype(np.float32))
     if exposure.products:
         numbers.append(both[np.triu_indices(both.shape[1], k=1)])
     tally = np.concatenate(numbers)
@@ -120,7 +152,7 @@ def tally_weights(
         distance = people.total(np.abs(column - centres[place] if place < centred else column))
         least = _NOISE * float(distance.max(initial=0.0))
         distance[distance <= least] = 0.0
-        total.append([len(distance), 0.0, float(distance.sum()), float(distance @ distance)])
+        total.append([len(distance), 0.0, float(distance.sum()), float(distance @ distance), 0.0])
     numbers = np.array(total).T.ravel()
     return Tally(weight_block(names), np.concatenate([numbers[:1], numbers]))
 

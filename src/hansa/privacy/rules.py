@@ -36,16 +36,13 @@ class Breach:
 def judge(tally: Tally, limits: Thresholds) -> tuple[Breach, ...]:
     """All breaches of one exposure's totals.
 
-    Groups, cells (of columns, of both values of two-valued ones, of products) and effective people.
+    Groups, cells (of columns, of both values of two-valued ones, of products and differences) and effective
+    people.
     """
     if tally.block.weights:
         return tuple(_effective(tally, limits))
-    return (
-        *_group(tally, limits),
-        *_cells(tally, limits),
-        *_products(tally, limits),
-        *_effective(tally, limits),
-    )
+    rules = (_group, _cells, _products, _combinations, _effective)
+    return tuple(breach for rule in rules for breach in rule(tally, limits))
 
 
 def judge_parameters(tally: Tally, limits: Thresholds) -> tuple[Breach, ...]:
@@ -112,6 +109,31 @@ def _products(tally: Tally, limits: Thresholds) -> Iterator[Breach]:
             f"{tally.block.name}: {names[0]} x {names[1]}",
             f"fewer than {limits.cell} people have both",
         )
+
+
+def _combinations(tally: Tally, limits: Thresholds) -> Iterator[Breach]:
+    """Two-valued columns of which an asker cut at least one to size: no few people in the one and not the other.
+
+    Such columns together say what one column of their difference would say. Written other than as none and
+    some value, a cut column would hide who differs, so that is a breach too.
+    """
+    present, absent, others = tally.column(0), tally.column(1), tally.column(4)
+    two_valued = (others < _HALF) & (present > _HALF)
+    for place in np.flatnonzero(two_valued & np.asarray(tally.block.derived, dtype=bool) & (absent < _HALF)):
+        if tally.column(2)[place] > 0:
+            name = f"{tally.block.name}: {tally.block.names[place]}"
+            yield Breach("coding", name, "a derived column of two values is written as 0 and 1 or as a condition")
+    if not tally.block.products:
+        return
+    pairs = zip(*np.triu_indices(len(tally.block.names), k=1), tally.pairs, strict=True)
+    for first, second, both in pairs:
+        if not (two_valued[first] and two_valued[second]):
+            continue
+        apart = present[first] - both, present[second] - both
+        cut = tally.block.derived[first] or tally.block.derived[second]
+        if cut and any(_few(float(count), limits.cell) for count in apart):
+            names = f"{tally.block.names[first]} and {tally.block.names[second]}"
+            yield Breach("cell", f"{tally.block.name}: {names}", f"fewer than {limits.cell} people tell them apart")
 
 
 def _effective(tally: Tally, limits: Thresholds) -> Iterator[Breach]:

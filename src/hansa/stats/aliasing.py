@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from hansa.errors import NotEstimable
 from hansa.model.exposure import BoolArray, FloatArray
 
-__all__ = ["Factored", "estimable", "factored"]
+__all__ = ["Factored", "estimable", "factored", "leftover"]
 
 _TOLERANCE = 1e-11
 
@@ -25,6 +25,13 @@ class Factored:
     def solve(self, right: FloatArray) -> FloatArray:
         """The solution x of information x = right, shape (p,)."""
         return np.asarray(cho_solve((self.factor, True), right / self.root)) / self.root
+
+    @property
+    def whitening(self) -> FloatArray:
+        """The upper triangular matrix M with M' information M = 1, shape (p, p)."""
+        p = len(self.root)
+        lower = np.tril(self.factor)
+        return np.asarray(solve_triangular(lower, np.eye(p), lower=True)).T / self.root[:, None]
 
     @property
     def inverse(self) -> FloatArray:
@@ -65,6 +72,17 @@ def estimable(gram: FloatArray, tolerance: float = _TOLERANCE) -> BoolArray:
             direction = rest[:, column] / np.sqrt(left)
             rest = rest - np.outer(direction, direction)
     return kept
+
+
+def leftover(gram: FloatArray) -> float:
+    """The least share of a column's sum of squares that the columns before it leave over; 1 for none.
+
+    Examples
+    --------
+    >>> round(leftover(np.array([[1.0, 0.8], [0.8, 1.0]])), 6)
+    0.36
+    """
+    return float(np.diag(factored(gram).factor).min(initial=1.0)) ** 2
 
 
 def factored(gram: FloatArray) -> Factored:

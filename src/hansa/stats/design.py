@@ -116,6 +116,8 @@ def _build_design(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     x *= np.asarray(arguments["scale"])[kept]
     if not rows.complete.all():
         x[~rows.complete] = 0.0
+    if arguments["mix"]:
+        x = x @ np.asarray(arguments["mix"])
     return {**_model_arrays(rows, arguments), "x": x}
 
 
@@ -125,16 +127,16 @@ def _usable(rows: _Rows, arguments: Arguments) -> BoolArray:
 
 
 def _model_arrays(rows: _Rows, arguments: Arguments) -> dict[str, FloatArray]:
-    """The response on its scale, and the prior weights and offset where they are not one and zero.
+    """The response about its centre and on its scale, and prior weights and offset where not one and zero.
 
     With response y s in place of y, the linear predictor is s times (identity) or 1 / s times (inverse) what
     it was, or log s more; the offset follows.
     """
-    scale = arguments["response_scale"]
+    scale, centre = arguments["response_scale"], arguments.get("response_centre", 0.0)
     usable = _usable(rows, arguments)
     neutral = 0.5 if arguments["family"] != "binomial" else 0.0
     code = [FAMILIES.index(arguments["family"]), LINKS.index(arguments["link"])]
-    arrays = {"y": np.where(usable, rows.y, neutral) * scale, "model": np.array(code, dtype=np.float64)}
+    arrays = {"y": (np.where(usable, rows.y, neutral) - centre) * scale, "model": np.array(code, dtype=np.float64)}
     if rows.prior is not None or not usable.all():
         arrays["prior"] = np.where(usable, 1.0 if rows.prior is None else rows.prior, 0.0)
     if rows.offset is not None or (arguments["link"] == "log" and scale != 1):

@@ -266,7 +266,7 @@ def _cloglog(y: FloatArray, eta: FloatArray) -> Working:
     mu = -np.expm1(-hazard)
     event = y > 0.5
     deviance = np.where(event, -2 * np.log(mu), 2 * hazard)
-    return Working(mu, hazard * ratio, np.where(event, ratio, -hazard), deviance, _all_or(eta <= high))
+    return Working(mu, hazard * ratio, np.where(event, ratio, -hazard), deviance)
 
 
 def _log_binomial(y: FloatArray, eta: FloatArray) -> Working:

@@ -57,6 +57,8 @@ def read_model(arguments: Arguments, variables: Mapping[str, Variable]) -> Model
             fix="take - 1 or + 0 out of the formula, or take node = common",
             field="node",
         )
+    if not formula.terms and (node == "intercepts" or not formula.intercept):
+        raise StudyError("the formula has no coefficients", fix="add a term", field="formula")
     if family == "binomial":
         _check_binary(formula, variables)
     weights, kind = _weights(arguments, variables)
@@ -78,8 +80,6 @@ def _formula(text: Any) -> Formula:
     formula = parse_formula(text)
     if formula.response is None:
         raise StudyError("the formula has no response", fix="write it to the left of ~", field="formula")
-    if not formula.terms and not formula.intercept:
-        raise StudyError("the formula has no coefficients", fix="add a term", field="formula")
     return formula
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from hansa.errors import ConvergenceError, MethodError, NotEstimable
 from hansa.formula import Design, facts_to_plain
 from hansa.model.exposure import BoolArray, FloatArray
-from hansa.stats.aliasing import estimable, factored
+from hansa.stats.aliasing import estimable, factored, leftover
 from hansa.stats.contract import Cohorts, Request, Totals
 from hansa.stats.design import slopes
 from hansa.stats.families import has_dispersion, linked
@@ -19,16 +19,23 @@ from hansa.stats.glm_arguments import Model
 from hansa.stats.glm_robust import POWERS, sandwich
 from hansa.stats.glm_scaling import Scaling, public_scaling, sharper, with_sizes
 from hansa.stats.newton import Fit, Point, maximise
+from hansa.stats.separation import growing
 
 __all__ = ["Fitted", "fit_pooled"]
 
 _SHARPENINGS = 3
 _CONSTANT = 1e-11
+_CLOSE = 1e-3
+"""Where a column has less than this share of its variance to itself, columns are mixed."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """A model on its way: the request its rounds stand on, the scaling, and the pooled means' totals."""
+    """A model on its way: the request its rounds stand on, the scaling, and the pooled means' totals.
+
+    ``kept`` are the columns that are not aliased, ``mean_square`` their scaled columns' at the start. ``mix``, where there is one, is the triangular matrix by which
+    the columns are multiplied so that they are nearly uncorrelated.
+    """
 
     cohorts: Cohorts
     model: Model
@@ -38,6 +45,8 @@ class _Problem:
     means: Totals
     start: Point
     kept: BoolArray
+    mean_square: FloatArray
+    mix: FloatArray | None = None
 
     def ask(self, beta: FloatArray) -> Totals:
         """One round at ``beta``."""
@@ -58,6 +67,11 @@ class _Problem:
     def n(self) -> float:
         """Rows; for frequency weights their sum."""
         return float(self.means["weight" if self.model.weights_type == "frequency" else "rows"])
+
+    def grown(self, direction: FloatArray) -> tuple[str, ...]:
+        """The columns that take part in a step, for errors."""
+        unmixed = direction if self.mix is None else self.mix @ direction
+        return growing(unmixed * np.sqrt(self.mean_square), self.names)
 
     @property
     def intercepts(self) -> float:
@@ -113,10 +127,10 @@ def fit_pooled(cohorts: Cohorts, model: Model, design: Design) -> Fitted:
     ConvergenceError
         When the iteration ends without an answer.
     """
-    problem = _posed(cohorts, model, design)
+    problem = _mixed(_posed(cohorts, model, design))
     null = _null_point(problem)
     first = problem.start if null is None or not problem.has_intercept else null
-    fit = maximise(problem.ask, first, problem.kept, problem.names, problem.dispersion)
+    fit = maximise(problem.ask, first, problem.kept, problem.dispersion, problem.grown)
     if problem.n - int(problem.kept.sum()) - problem.intercepts < 0.5:
         raise NotEstimable(
             "there are as many coefficients as rows",
@@ -141,8 +155,8 @@ def _posed(cohorts: Cohorts, model: Model, design: Design) -> _Problem:
     if not scaling.complete:
         scaling = with_sizes(scaling, cohorts.sum("glm.sizes", Request(arguments))["counts"])
     for _ in range(_SHARPENINGS):
-        problem, mean_square, constant = _with(cohorts, model, design, scaling, arguments)
-        found = _sharpened(problem, mean_square, constant)
+        problem, constant = _with(cohorts, model, design, scaling, arguments)
+        found = _sharpened(problem, constant)
         if np.array_equal(found.columns, scaling.columns) and found.response == scaling.response:
             break
         scaling = found
@@ -151,8 +165,8 @@ def _posed(cohorts: Cohorts, model: Model, design: Design) -> _Problem:
 
 def _with(
     cohorts: Cohorts, model: Model, design: Design, scaling: Scaling, arguments: dict[str, Any]
-) -> tuple[_Problem, FloatArray, BoolArray]:
-    """The problem under this scaling, its columns' mean squares, and which columns are constant."""
+) -> tuple[_Problem, BoolArray]:
+    """The problem under this scaling, and which of its columns are constant."""
     base = {
         **arguments,
         "family": model.family,
@@ -165,16 +179,44 @@ def _with(
     middle = means["columns"] / means["weight"]
     centred = np.array(design.names) != "(Intercept)" if model.formula.intercept else np.zeros(design.width, bool)
     centre = np.where(centred, middle / scaling.columns, 0.0)
-    request = Request({**base, "node": model.node, "centre": centre.tolist()})
-    blank = _Problem(cohorts, model, design, scaling, request, means, _NOWHERE, np.ones(0, dtype=np.bool_))
+    shift = float(means["response"] / means["weight"]) / scaling.response if _is_shifted(model) else 0.0
+    request = Request(
+        {**base, "node": model.node, "centre": centre.tolist(), "response_centre": shift, "mix": None}
+    )
+    blank = _Problem(
+        cohorts, model, design, scaling, request, means, _NOWHERE, np.ones(0, dtype=np.bool_), np.zeros(0)
+    )
     start, gram = _start(blank)
     places = list(slopes(design, model.node))
     mean_square = np.diag(gram) / max(float(start.totals["information"]), 1e-300)
     constant = centred[places] & (np.sqrt(mean_square) <= _CONSTANT * np.abs(middle[places]))
     varying = ~constant
     kept = varying & estimable(gram * np.outer(varying, varying))
-    posed = _Problem(cohorts, model, design, scaling, request, means, start, kept)
-    return posed, mean_square, constant
+    posed = _Problem(cohorts, model, design, scaling, request, means, start, kept, mean_square)
+    return posed, constant
+
+
+def _is_shifted(model: Model) -> bool:
+    """Whether the response may be centred, since an intercept takes the shift up exactly."""
+    return (model.family, model.link, model.formula.intercept) == ("gaussian", "identity", True)
+
+
+def _mixed(problem: _Problem) -> _Problem:
+    """The problem with nearly uncorrelated columns, where theirs are so close that digits would be lost.
+
+    The columns are multiplied by the inverse of the Cholesky factor of the information at the start, which
+    the nodes then do not lose digits to; its totals there are known without another round.
+    """
+    totals, kept = problem.start.totals, problem.kept
+    gram = totals["gram"][np.ix_(kept, kept)]
+    if not kept.any() or leftover(gram) > _CLOSE:
+        return problem
+    mix = np.eye(len(kept))
+    mix[np.ix_(kept, kept)] = factored(gram / float(totals["information"])).whitening
+    request = Request({**problem.request.arguments, "mix": mix.tolist()})
+    beta = np.asarray(np.linalg.solve(mix, problem.start.beta), dtype=np.float64)
+    mixed = Totals({**totals, "gram": mix.T @ totals["gram"] @ mix, "score": mix.T @ totals["score"]})
+    return replace(problem, request=request, start=Point(beta, mixed), mix=mix)
 
 
 def _check_means(model: Model, means: Totals) -> None:
@@ -218,8 +260,8 @@ def _start(problem: _Problem) -> tuple[Point, FloatArray]:
 def _intercept(problem: _Problem) -> float:
     """The intercept of the null model without offset; with one, a start for it."""
     weight = float(problem.means["weight"])
-    mean = float(problem.means["response"]) / weight
     model = problem.model
+    mean = 0.0 if _is_shifted(model) else float(problem.means["response"]) / weight
     if (model.family == "binomial" and not 0 < mean < 1) or (model.family == "poisson" and not mean > 0):
         raise NotEstimable(
             "the outcome does not vary",
@@ -234,14 +276,14 @@ def _intercept(problem: _Problem) -> float:
     return float(linked(model.link, np.array([mean]))[0]) - float(problem.means["offset"]) / weight
 
 
-def _sharpened(problem: _Problem, mean_square: FloatArray, constant: BoolArray) -> Scaling:
+def _sharpened(problem: _Problem, constant: BoolArray) -> Scaling:
     design, places = problem.design, list(slopes(problem.design, problem.model.node))
     fixed = np.ones(design.width, dtype=np.bool_)
     indicators = np.array([design.columns[place].two_valued for place in places], dtype=np.bool_)
     intercept = np.array([name == "(Intercept)" for name in problem.names], dtype=np.bool_)
     fixed[places] = constant | indicators | intercept
     squares = np.ones(design.width)
-    squares[places] = mean_square
+    squares[places] = problem.mean_square
     residual = float(problem.start.totals["deviance"]) / float(problem.means["weight"])
     return sharper(problem.scaling, problem.model, squares, fixed, residual)
 
@@ -259,7 +301,7 @@ def _null_point(problem: _Problem) -> Point | None:
     if not problem.model.formula.offsets:
         return problem.start
     only = np.array([name == "(Intercept)" for name in problem.names])
-    return maximise(problem.ask, problem.start, only, problem.names, lambda _: 1.0).point
+    return maximise(problem.ask, problem.start, only, lambda _: 1.0, problem.grown).point
 
 
 def _unscaled(problem: _Problem, fit: Fit, null: Point | None) -> Fitted:
@@ -271,6 +313,8 @@ def _unscaled(problem: _Problem, fit: Fit, null: Point | None) -> Fitted:
     back = _back(problem)[:, problem.kept]
     coef = np.full(len(problem.names), np.nan)
     coef[problem.kept] = (back @ fit.point.beta[problem.kept])[problem.kept]
+    if problem.has_intercept:
+        coef[0] += problem.request.arguments["response_centre"]
     covariance = back[problem.kept] @ _covariance(problem, fit, dispersion) @ back[problem.kept].T
     return Fitted(
         names=problem.names,
@@ -320,4 +364,6 @@ def _back(problem: _Problem) -> FloatArray:
     if problem.has_intercept:
         centre = np.asarray(problem.request.arguments["centre"])[places]
         back[0, 1:] = -(centre * scale)[1:]
+    if problem.mix is not None:
+        back = back @ problem.mix
     return back * response.get(problem.model.link, 1.0)

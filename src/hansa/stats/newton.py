@@ -50,7 +50,11 @@ class Fit:
 
 
 def maximise(
-    ask: Ask, start: Point, kept: BoolArray, names: Sequence[str], dispersion: Callable[[Totals], float]
+    ask: Ask,
+    start: Point,
+    kept: BoolArray,
+    dispersion: Callable[[Totals], float],
+    grown: Callable[[FloatArray], Sequence[str]],
 ) -> Fit:
     """Maximise the likelihood over the kept coefficients.
 
@@ -63,8 +67,8 @@ def maximise(
     start : Point
     kept : array of bool, shape (p,)
         The others stay as they are.
-    names : p names, for errors
     dispersion : from totals to the present estimate of the dispersion
+    grown : from a direction (p,) to the names of the terms that take part in it, for errors
 
     Raises
     ------
@@ -94,7 +98,7 @@ def maximise(
         if relative < _CONVERGED or decrement <= floor or stalled:
             return Fit(point, information, iteration)
         if separated(steps):
-            raise _separation(steps[-1], [name for name, keep in zip(names, kept, strict=True) if keep])
+            raise _separation(grown(_spread(direction, kept)))
         point = _halved(ask, point, _spread(direction, kept), relative)
     raise ConvergenceError(
         f"the fit did not settle in {MAX_ITERATIONS} steps",
@@ -127,8 +131,7 @@ def _halved(ask: Ask, point: Point, step: FloatArray, relative: float) -> Point:
     )
 
 
-def _separation(step: Step, names: Sequence[str]) -> NotEstimable:
-    growing = [names[place] for place in step.growing if names[place] != "(Intercept)"] or ["(Intercept)"]
+def _separation(growing: Sequence[str]) -> NotEstimable:
     return NotEstimable(
         f"no finite estimate exists for {', '.join(growing)}",
         why="the terms predict the outcome perfectly for some people (separation), so the coefficients grow "

@@ -18,13 +18,13 @@ import numpy as np
 
 from hansa.model.exposure import FloatArray
 
-__all__ = ["Step", "separated"]
+__all__ = ["Step", "growing", "separated"]
 
 _SUCCESSIVE = 3
 _LENGTH_KEPT = 0.6
 _INFORMATION_LOST = 0.6
 _LITTLE_GAIN = 0.02
-_GROWING = 0.05
+_GROWING = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +42,12 @@ class Step:
         """The step's largest coordinate."""
         return float(np.abs(self.direction).max(initial=0.0))
 
-    @property
-    def growing(self) -> tuple[int, ...]:
-        """The columns that take part in the step."""
-        size = np.abs(self.direction)
-        return tuple(int(place) for place in np.flatnonzero(size >= _GROWING * size.max(initial=0.0)))
+
+def growing(size: FloatArray, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that take part in a step, by the size of its parts (p,); the intercept only if alone."""
+    least = _GROWING * np.abs(size).max(initial=0.0)
+    large = tuple(name for name, part in zip(names, np.abs(size), strict=True) if part >= least)
+    return tuple(name for name in large if name != "(Intercept)") or large
 
 
 def separated(steps: Sequence[Step]) -> bool:

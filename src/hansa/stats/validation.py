@@ -211,10 +211,12 @@ def _calibration(cohorts: Cohorts, request: Request, sums: Totals) -> tuple[tupl
     def ask(beta: FloatArray) -> Totals:
         return cohorts.sum("validate.recalibration", request, beta=beta)
 
-    names = ("calibration intercept", "calibration slope")
+    def grown(_direction: FloatArray) -> tuple[str, ...]:
+        return ("the calibration slope",)
+
     start = Point(np.array([0.0, 1.0]), ask(np.array([0.0, 1.0])))
-    large = maximise(ask, start, np.array([True, False]), names, lambda _: 1.0)
-    line = maximise(ask, large.point, np.array([True, True]), names, lambda _: 1.0)
+    large = maximise(ask, start, np.array([True, False]), lambda _: 1.0, grown)
+    line = maximise(ask, large.point, np.array([True, True]), lambda _: 1.0, grown)
     errors = np.sqrt(large.information.inverse[0, 0]), np.sqrt(line.information.inverse[1, 1])
     return (float(large.point.beta[0]), float(errors[0])), (float(line.point.beta[1]), float(errors[1]))
 

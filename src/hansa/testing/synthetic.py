@@ -34,7 +34,7 @@ class SyntheticCohorts:
         """All rows in one frame, for comparison with the federated answer."""
         return pd.concat(list(self.frames.values()), ignore_index=True)
 
-    def with_person(self, node: str, **values: object) -> SyntheticCohorts:
+    def with_person(self, node: str, **values: float | str) -> SyntheticCohorts:
         """The same cohorts with the first row of a node replaced: somebody a test may look for.
 
         Examples

@@ -12,7 +12,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Literal
 
 from hansa.client.plots.plot import Plot
-from hansa.client.plots.style import BLUE, GREY, INK, LIGHT, TEXT, canvas, frame, set_labels, width_of
+from hansa.client.plots.style import BLUE, GREY, INK, LIGHT, TEXT, canvas, figure_of, frame, set_labels, width_of
 from hansa.client.tables.numbers import estimate, fixed, ratio
 
 if TYPE_CHECKING:  # see style
@@ -104,9 +104,7 @@ def forest_plot(forest: Forest, data: pd.DataFrame, *, ax: Axes | None = None) -
         _write(axes, forest)
         if ax is None:
             _place(axes, forest, height)
-        figure = axes.get_figure(root=True)
-        assert figure is not None
-        return Plot(figure, axes, data)
+        return Plot(figure_of(axes), axes, data)
 
 
 # --- the axis -----------------------------------------------------------------------------------------------
@@ -227,8 +225,7 @@ def _columns(forest: Forest) -> list[tuple[str, list[str]]]:
 
 
 def _write(axes: Axes, forest: Forest) -> None:
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+    figure = figure_of(axes)
     inches = figure.get_figwidth() * axes.get_position().width
     if figure.axes == [axes]:
         inches = _middle(axes, forest)
@@ -247,12 +244,11 @@ def _write(axes: Axes, forest: Forest) -> None:
 def _middle(axes: Axes, forest: Forest) -> float:
     """Inches that are left for the axis between labels and columns."""
     left, right = _margins(axes, forest)
-    return max(1.2, axes.figure.get_figwidth() - left - right)
+    return max(1.2, figure_of(axes).get_figwidth() - left - right)
 
 
 def _margins(axes: Axes, forest: Forest) -> tuple[float, float]:
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+    figure = figure_of(axes)
     left = width_of(figure, [row.label for row in forest.rows]) + _GAP
     right = sum(_GAP + width_of(figure, [heading, *texts], TEXT) for heading, texts in _columns(forest)) + 0.05
     return left, right
@@ -260,8 +256,7 @@ def _margins(axes: Axes, forest: Forest) -> tuple[float, float]:
 
 def _place(axes: Axes, forest: Forest, height: float) -> None:
     left, right = _margins(axes, forest)
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+    figure = figure_of(axes)
     width = left + _middle(axes, forest) + right
     figure.set_figwidth(width)
     below = 0.5 + 0.16 * bool(forest.note)

@@ -10,9 +10,21 @@ if TYPE_CHECKING:  # the command line starts without matplotlib
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREY", "INK", "LIGHT", "ORANGE", "TEXT", "VERMILLION", "canvas", "frame", "set_labels", "width_of"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "INK",
+    "LIGHT",
+    "TEXT",
+    "VERMILLION",
+    "canvas",
+    "figure_of",
+    "frame",
+    "set_labels",
+    "width_of",
+]
 
-BLUE, VERMILLION, ORANGE = "#0072B2", "#D55E00", "#E69F00"
+BLUE, VERMILLION = "#0072B2", "#D55E00"
 """Colours that people with any colour vision tell apart (Okabe and Ito 2008)."""
 
 INK, GREY, LIGHT = "#222222", "#6B6B6B", "#D9D9D9"
@@ -59,6 +71,13 @@ def canvas(ax: Axes | None, width: float, height: float) -> Iterator[Axes]:
         figure = Figure(figsize=(width, height), layout=None)
         FigureCanvasAgg(figure)
         yield figure.add_subplot()
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that the axes are on."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def frame(ax: Axes, *sides: str) -> None:
