@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hansa.model.exposure import Exposure, FloatArray
 from hansa.privacy import rules
-from hansa.privacy.counts import Tally, block_of, centres_of, tally_exposure, tally_weights
+from hansa.privacy.counts import Tally, block_of, centres_of, marks_of, tally_exposure, tally_weights
 from hansa.privacy.people import People
 from hansa.privacy.rules import counts_as_node, dominant, judge, judge_nodes, judge_parameters
 from hansa.privacy.thresholds import Thresholds
@@ -93,9 +93,10 @@ def test_any_total_and_bitmap_agree_with_a_plain_loop(rows: list[tuple[int, bool
 def test_a_tally_is_additive_over_partitions(n: int, cut: int, seed: int) -> None:
     x = np.random.default_rng(seed).integers(-1, 2, (n, 3)).astype(np.float64)
     centres = np.zeros(3)
-    whole = tally_exposure(exposure([*x.T], products=True), alone(n), centres).numbers
+    marks = marks_of(exposure([*x.T]))
+    whole = tally_exposure(exposure([*x.T], products=True), alone(n), centres, marks).numbers
     parts = [
-        tally_exposure(exposure([*x[part].T], products=True), alone(len(x[part])), centres).numbers
+        tally_exposure(exposure([*x[part].T], products=True), alone(len(x[part])), centres, marks).numbers
         for part in (slice(0, min(cut, n)), slice(min(cut, n), n))
     ]
     assert parts[0] + parts[1] == pytest.approx(whole)

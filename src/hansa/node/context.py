@@ -37,7 +37,8 @@ class NodeSettings:
     """All that a custodian sets.
 
     ``methods`` are those that may run here; ``facts`` those that only the node knows
-    (:data:`hansa.governance.NODE_FACTS`); ``epoch_secret`` (32 bytes) draws the decoys of epochs.
+    (:data:`hansa.governance.NODE_FACTS`); ``epoch_secret`` (32 bytes) draws the decoys of epochs. A requester
+    whose questions were refused ``refusals`` times is referred to people.
     """
 
     name: str
@@ -46,6 +47,7 @@ class NodeSettings:
     epoch_secret: bytes = field(repr=False)
     limits: Thresholds = field(default_factory=Thresholds)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    refusals: int = 20
 
 
 @dataclass(eq=False)

@@ -6,8 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from pyroaring import BitMap
+
 from hansa import __version__
 from hansa.errors import ProtocolError, Refused
+from hansa.governance import Epoch
 from hansa.model import Study
 from hansa.node.context import NodeContext
 from hansa.node.run import NodeRun, Round, question_part
@@ -48,6 +51,7 @@ class Rounds:
         self._node = node
         self._runs: dict[str, NodeRun] = {}
         self._seen: set[str] = set()
+        self._sets: dict[tuple[str, int], tuple[Population, ...]] = {}
 
     def open(self, data: bytes) -> RunReady:
         """Fix roster, people and code version of a run."""
@@ -71,6 +75,7 @@ class Rounds:
             epoch=epoch.number,
             consent=self._node.consent,
             code=__version__,
+            declared=self._declared(study, epoch),
         )
         self._runs[asked.run] = run
         self._seen.add(asked.run)
@@ -152,6 +157,23 @@ class Rounds:
     def end_study(self, study: str) -> None:
         """Forget all runs of a study."""
         self._runs = {name: run for name, run in self._runs.items() if run.study != study}
+
+    def _declared(self, study: Study, epoch: Epoch) -> tuple[Population, ...]:
+        """The analysis sets of all totals that the study declares: they are compared before its first answer."""
+        key = (study.id, epoch.number)
+        if key not in self._sets:
+            totals = [name for name, analysis in study.analyses.items() if not analysis.sites]
+            chosen = totals if len(totals) > 1 else []
+            self._sets[key] = tuple(self._analysis_set(study, name, epoch) for name in chosen)
+        return self._sets[key]
+
+    def _analysis_set(self, study: Study, name: str, epoch: Epoch) -> Population:
+        among = self._node.select(study, name, epoch.people)
+        people = BitMap()
+        for part in among.people:
+            people.update(BitMap(part.codes))
+        roster = frozenset(study.analyses[name].nodes or study.cohorts)
+        return Population(among.question.set_digest, "set", False, among.question.touched, roster, people)
 
     def _check_opening(self, asked: RunOpen, study: Study) -> None:
         if asked.run in self._seen:

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -92,6 +93,7 @@ class NodeRun:
     agreement: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate, repr=False)
     binding: bytes = b""
     pair_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
+    declared: tuple[Population, ...] = ()
     past: tuple[tuple[PastPopulation, Population | None], ...] = ()
     granted: frozenset[str] = frozenset()
     judged: set[bytes] = field(default_factory=set)
@@ -158,7 +160,7 @@ class NodeRun:
         self.next_round += 1
         counted = self._make_ready(step, asked)
         found = self._share(step, asked)
-        blocks, pairs, tally = self._tally(step, found, counted)
+        blocks, pairs, tally = self._tally(step, asked, found, counted)
         values = np.concatenate([np.ravel(found.sums[o.name]) for o in step.outputs] or [np.zeros(0)])
         self._check_bounds(step, found)
         shapes = {name: value.shape for name, value in found.sums.items()}
@@ -260,11 +262,13 @@ class NodeRun:
         return counted
 
     def _tally(
-        self, step: Step, found: Share, counted: CountedExposures | None
+        self, step: Step, asked: RoundAsked, found: Share, counted: CountedExposures | None
     ) -> tuple[tuple[Tally, ...], tuple[tuple[str, str], ...], FloatArray]:
         """The tally's blocks, the kinds of the populations it compares, and its numbers.
 
-        In order: whether this node counts; the exposures; two differences for each comparison; the weights.
+        In order: whether this node counts; the exposures; two differences for each comparison with the past
+        and, before anything else of the run is answered, between the analysis sets that the study declares;
+        the weights.
         """
         blocks: list[Tally] = []
         pairs: list[tuple[str, str]] = []
@@ -274,6 +278,7 @@ class NodeRun:
             numbers[0][0] = counts_as_node(counted.tallies, counted.strata, self.limits)
             blocks.extend(counted.tallies)
             compared = list(_comparisons(counted.populations, self.past, node=self.node))
+            compared += _declared_pairs(self.declared, node=self.node) if asked.round == 0 else []
             pairs.extend(kinds for kinds, _ in compared)
             numbers.extend(tally.numbers for tally in counted.tallies)
             numbers.extend(np.array(counts, dtype=np.float64) for _, counts in compared)
@@ -357,3 +362,12 @@ def _comparisons(
             if comparable(population, old):
                 found.append(((population.kind, old.kind), differences(population, old, node=node)))
     return found
+
+
+def _declared_pairs(declared: Sequence[Population], *, node: str) -> list[tuple[tuple[str, str], tuple[int, int]]]:
+    """The comparisons between the analysis sets of one study."""
+    return [
+        ((one.kind, other.kind), differences(one, other, node=node))
+        for one, other in combinations(declared, 2)
+        if comparable(one, other)
+    ]

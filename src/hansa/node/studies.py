@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from hansa.errors import ProtocolError, Refused, StudyError
 from hansa.governance import decide, policy_label
-from hansa.model import Permit, Study
+from hansa.model import Decision, Finding, Permit, Study, strictest
 from hansa.node.context import NodeContext
 from hansa.stats.question import Question
 from hansa.store import StoredStudy
@@ -40,8 +40,7 @@ def decide_study(node: NodeContext, data: bytes) -> DecisionMade:
         return _made(known)
     for analysis in study.analyses:
         _check_variables(node.question(study, analysis), analysis)
-    found = decide(node.settings.policy, study, node.clock().date(), node.settings.facts)
-    decision = found.model_copy(update={"node": node.name, "policy": policy_label(node.settings.policy)})
+    decision = _decided(node, study)
     permit = _permit(node, study, data) if decision.verdict == "permit" else None
     node.store.save_study(data, decision, permit)
     return _made(StoredStudy(data, decision, permit, 0))
@@ -107,6 +106,36 @@ def study_of(stored: StoredStudy) -> Study:
 @lru_cache(maxsize=64)
 def _study_in(envelope: bytes) -> Study:
     return Study.model_validate_json(decode(peek(envelope).payload)["study"])
+
+
+def _decided(node: NodeContext, study: Study) -> Decision:
+    """The policy's decision, and the one rule that looks at the requester's past."""
+    found = decide(node.settings.policy, study, node.clock().date(), node.settings.facts)
+    findings = (*found.findings, _earlier_refusals(node, study))
+    verdict = strictest((found.verdict, findings[-1].verdict))
+    changes = {"findings": findings, "verdict": verdict, "node": node.name}
+    return found.model_copy(update={**changes, "policy": policy_label(node.settings.policy)})
+
+
+def _earlier_refusals(node: NodeContext, study: Study) -> Finding:
+    """Who is refused again and again may be looking for a way around the rules: people decide."""
+    refused = {(at, name) for at, event, name, _ in node.store.events() if event == "refused"}
+    count = sum(_requester(node, name) == study.requester.name for _, name in refused)
+    few = count < node.settings.refusals
+    return Finding(
+        rule="earlier_refusals",
+        verdict="permit" if few else "refer",
+        facts_used={"requester.name": study.requester.name},
+        sentence="Few questions of this requester were refused so far."
+        if few
+        else "Many questions of this requester were refused, so people decide about the next one.",
+        change="" if few else "ask the committee",
+    )
+
+
+def _requester(node: NodeContext, study: str) -> str:
+    stored = node.store.study(study)
+    return "" if stored is None else study_of(stored).requester.name
 
 
 def _check_variables(question: Question, analysis: str) -> None:

@@ -33,8 +33,9 @@ _CLOSE = 1e-3
 class _Problem:
     """A model on its way: the request its rounds stand on, the scaling, and the pooled means' totals.
 
-    ``kept`` are the columns that are not aliased, ``mean_square`` their scaled columns' at the start. ``mix``, where there is one, is the triangular matrix by which
-    the columns are multiplied so that they are nearly uncorrelated.
+    ``kept`` are the columns that are not aliased, ``mean_square`` is that of the scaled columns at the start.
+    ``mix``, where there is one, is the triangular matrix by which the columns are multiplied so that they are
+    nearly uncorrelated.
     """
 
     cohorts: Cohorts

@@ -40,5 +40,5 @@ def histogram_plot(
         frame(axes, "left", "bottom")
         axes.margins(x=0.02)
         axes.set_xlabel(f"{label} ({unit})" if unit else label, parse_math=False)
-        axes.set_ylabel("People" if equal else f"People per {unit or 'unit'}", parse_math=False)
+        axes.set_ylabel("People" if equal else "People per unit of the axis")
         return Plot(figure_of(axes), axes, data)

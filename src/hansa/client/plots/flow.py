@@ -35,7 +35,7 @@ class FlowStep:
 def flow_plot(steps: Sequence[FlowStep], data: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
     """Boxes from top to bottom, with boxes at the side for those who were left out."""
     boxes = [(_lines(step.left_out, _SIDE), _lines(step.remains, _MAIN)) for step in steps]
-    height = sum(_tall(left_out) + _tall(remains) + _GAP for left_out, remains in boxes) + 2 * _GAP
+    height = _GAP * len(boxes) + sum(_tall(left_out) + _box_height(remains) for left_out, remains in boxes)
     with canvas(ax, _WIDTH, height) as axes:
         axes.set_xlim(0, _WIDTH)
         axes.set_ylim(height, 0)
@@ -53,8 +53,13 @@ def _lines(text: str, box: tuple[float, float]) -> list[str]:
     return [line for part in text.split("\n") for line in wrap(part, int((box[1] - box[0]) * per_inch))]
 
 
-def _tall(lines: Sequence[str]) -> float:
-    return _LINE * len(lines) + _PAD + _GAP if lines else 0.0
+def _box_height(lines: Sequence[str]) -> float:
+    return _LINE * len(lines) + _PAD
+
+
+def _tall(left_out: Sequence[str]) -> float:
+    """What a box at the side adds to the way between two boxes."""
+    return _box_height(left_out) + _GAP if left_out else 0.0
 
 
 def _step(axes: Axes, top: float, left_out: Sequence[str], remains: Sequence[str], *, arrow: bool) -> float:
@@ -67,7 +72,7 @@ def _step(axes: Axes, top: float, left_out: Sequence[str], remains: Sequence[str
         centre = (top + below) / 2
         _arrow(axes, (middle, centre), (_SIDE[0], centre))
         _box(axes, _SIDE, centre, left_out, GREY)
-    bottom = below + _LINE * len(remains) + _PAD
+    bottom = below + _box_height(remains)
     _box(axes, _MAIN, (below + bottom) / 2, remains, INK)
     return bottom
 
@@ -75,7 +80,7 @@ def _step(axes: Axes, top: float, left_out: Sequence[str], remains: Sequence[str
 def _box(axes: Axes, across: tuple[float, float], centre: float, lines: Sequence[str], colour: str) -> None:
     from matplotlib.patches import Rectangle  # noqa: PLC0415  # see style
 
-    height = _LINE * len(lines) + _PAD
+    height = _box_height(lines)
     corner = (across[0], centre - height / 2)
     axes.add_patch(Rectangle(corner, across[1] - across[0], height, facecolor="white", edgecolor=colour, linewidth=0.8))
     first = centre - _LINE * (len(lines) - 1) / 2

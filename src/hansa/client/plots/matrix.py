@@ -84,7 +84,8 @@ def _cell(
     dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
     hatch = "////" if position is None else None
     axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=shade, edgecolor=LIGHT, linewidth=0.6, hatch=hatch))
-    axes.text(x, y, text, ha="center", va="center", color="white" if dark else INK)
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1} if hatch else None
+    axes.text(x, y, text, ha="center", va="center", color="white" if dark else INK, bbox=behind)
 
 
 def _place(axes: Axes, matrix: Matrix) -> None:
@@ -94,7 +95,7 @@ def _place(axes: Axes, matrix: Matrix) -> None:
     longest = width_of(figure, matrix.columns)
     turned = longest > 0.9 * cells[0] / len(matrix.columns)
     if turned:
-        axes.tick_params(axis="x", labelrotation=40)
+        axes.tick_params(axis="x", labelrotation=40, pad=0)
         for label in axes.get_xticklabels():
             label.set_ha("left")
             label.set_rotation_mode("anchor")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from itertools import groupby
 
 from hansa.client.tables.table import Row, TableData
 
@@ -44,26 +43,20 @@ def _head(table: TableData) -> str:
 
 def _bodies(table: TableData) -> list[str]:
     """One ``<tbody>`` per heading, so that ``scope="rowgroup"`` says which rows it stands over."""
-    sections = iter(_sections(table.rows))
-    return ["<tbody>\n" + "\n".join(_row(row, table) for row in rows) + "\n</tbody>" for rows in sections]
+    bodies: list[list[str]] = [[]]
+    for row, heading in zip(table.rows, table.is_heading, strict=True):
+        if heading and bodies[-1]:
+            bodies.append([])
+        bodies[-1].append(_row(row, table, heading=heading))
+    return ["<tbody>\n" + "\n".join(rows) + "\n</tbody>" for rows in bodies]
 
 
-def _sections(rows: tuple[Row, ...]) -> list[list[Row]]:
-    starts = 0
-    numbered = []
-    for row in rows:
-        starts += not row.indent
-        numbered.append((starts if not row.cells or row.indent else 0, row))
-    return [[row for _, row in group] for _, group in groupby(numbered, key=lambda pair: pair[0])]
-
-
-def _row(row: Row, table: TableData) -> str:
-    left = f"{_CELL};text-align:left;font-weight:{400 if row.cells else 600};padding-left:{0.75 + 1.25 * row.indent}em"
-    if not row.cells:
-        heading = f'<th scope="rowgroup" colspan="{len(table.columns)}" style="{left}">{escape(row.label)}</th>'
-        return f"<tr>{heading}</tr>"
-    cells = "".join(f'<td style="{_CELL};text-align:right">{escape(cell)}</td>' for cell in row.cells)
-    return f'<tr><th scope="row" style="{left}">{escape(row.label)}</th>{cells}</tr>'
+def _row(row: Row, table: TableData, *, heading: bool) -> str:
+    weight = 600 if heading else 400
+    left = f"{_CELL};text-align:left;font-weight:{weight};padding-left:{0.75 + 1.25 * row.indent:g}em"
+    scope = "rowgroup" if heading else "row"
+    cells = "".join(f'<td style="{_CELL};text-align:right">{escape(cell)}</td>' for cell in table.filled(row))
+    return f'<tr><th scope="{scope}" style="{left}">{escape(row.label)}</th>{cells}</tr>'
 
 
 def _foot(table: TableData) -> list[str]:

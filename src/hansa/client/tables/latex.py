@@ -30,7 +30,8 @@ _SPECIAL = {
     "±": r"$\pm$",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
-    "²": r"\textsuperscript{2}",
+    **{character: rf"\textsuperscript{{{digit}}}" for character, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)},
+    "⁻": r"\textsuperscript{$-$}",
     "τ": r"$\tau$",
     "χ": r"$\chi$",
     "\n": " ",
@@ -60,7 +61,7 @@ def latex_table(table: TableData) -> str:
         r"\toprule",
         " & ".join(_cell(column) for column in table.columns) + r" \\",
         r"\midrule",
-        *(_row(row, width) for row in table.rows),
+        *(_row(row, table) for row in table.rows),
         r"\bottomrule",
         *(rf"\multicolumn{{{width}}}{{l}}{{\footnotesize {escape_latex(note)}}} \\" for note in table.notes),
         r"\end{tabular}",
@@ -74,8 +75,6 @@ def _cell(text: str) -> str:
     return f"{{{escape_latex(text)}}}" if text.startswith(("[", "*")) else escape_latex(text)
 
 
-def _row(row: Row, width: int) -> str:
+def _row(row: Row, table: TableData) -> str:
     label = r"\quad " * row.indent + _cell(row.label)
-    if not row.cells:
-        return rf"\multicolumn{{{width}}}{{l}}{{{label}}} \\"
-    return " & ".join([label, *(_cell(cell) for cell in row.cells)]) + r" \\"
+    return " & ".join([label, *(_cell(cell) for cell in table.filled(row))]) + r" \\"

@@ -14,9 +14,9 @@ __all__ = ["Row", "TableData"]
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its heading, and one text per further column.
+    """A row: its heading, and one text per further column (none at all for empty ones).
 
-    A row without cells is the heading of those that follow; ``indent`` says how far it stands under one.
+    ``indent`` 1 puts it under the last row before it that has 0.
     """
 
     label: str
@@ -44,6 +44,16 @@ class TableData:
 
     def __post_init__(self) -> None:
         assert all(len(row.cells) in (0, len(self.columns) - 1) for row in self.rows)
+
+    @property
+    def is_heading(self) -> tuple[bool, ...]:
+        """For each row, whether others stand under it."""
+        indents = [row.indent for row in self.rows]
+        return tuple(here < after for here, after in zip(indents, [*indents[1:], 0], strict=False))
+
+    def filled(self, row: Row) -> tuple[str, ...]:
+        """A row's cells, as many as there are columns for them."""
+        return row.cells or ("",) * (len(self.columns) - 1)
 
     def to_html(self) -> str:
         """A self-contained ``<table>`` with caption, scopes and its own style; all text is escaped."""

@@ -9,9 +9,8 @@ __all__ = ["text_table"]
 
 def text_table(table: TableData) -> str:
     """Title, columns, rows and notes; numbers to the right."""
-    lines = [list(table.columns)]
-    for row in table.rows:
-        lines.append(["  " * row.indent + row.label, *(row.cells or ("",) * (len(table.columns) - 1))])
+    body = [["  " * row.indent + row.label, *table.filled(row)] for row in table.rows]
+    lines = [list(table.columns), *body]
     widths = [max(len(line[place]) for line in lines) for place in range(len(table.columns))]
     printed = [_line(line, widths) for line in lines]
     rule = "─" * max(len(line) for line in printed)

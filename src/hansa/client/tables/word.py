@@ -20,8 +20,8 @@ def write_word_table(table: TableData, path: Path) -> Path:
     grid = document.add_table(rows=0, cols=len(table.columns))
     _add(grid, list(table.columns), indent=0, bold=True)
     _repeat_as_header(grid.rows[0])
-    for row in table.rows:
-        _add(grid, [row.label, *row.cells], indent=row.indent, bold=not row.cells)
+    for row, heading in zip(table.rows, table.is_heading, strict=True):
+        _add(grid, [row.label, *table.filled(row)], indent=row.indent, bold=heading)
     _rule(grid)
     for note in table.notes:
         document.add_paragraph(_printable(note)).runs[0].font.size = _points(8)
