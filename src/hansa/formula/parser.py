@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 from hansa.formula.faults import fault
 from hansa.formula.functions import check_call
@@ -45,6 +46,7 @@ MAX_NODES = 2_000
 """How many names, numbers and operations an expression may have."""
 
 
+@lru_cache(maxsize=1024)
 def parse_expression(text: str, *, field: str = "") -> Expr:
     """Read a population or derivation into its syntax tree.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 from hansa.formula.faults import fault
@@ -71,6 +72,7 @@ class Formula:
         return frozenset[str]().union(*map(names_in, self.expressions))
 
 
+@lru_cache(maxsize=256)
 def parse_formula(text: str, *, field: str = "formula") -> Formula:
     """Read a formula in R's notation.
 

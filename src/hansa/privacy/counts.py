@@ -37,6 +37,7 @@ _NOISE = 2.0**-46
 
 
 _CENTRE_ROWS = 4096
+_BLOCK_ROWS = 4096
 _KINDS = 5  # numbers for each column
 
 
@@ -122,24 +123,39 @@ def tally_exposure(
     """Count one partition of an exposure; ``marks`` are the node's first two values of each column."""
     block = block_of(exposure)
     marks = marks_of(exposure) if marks is None else marks
-    columns, everyone = exposure.columns, bool(exposure.rows.all())
+    total = np.zeros(block.size)
+    for rows, who in people.blocks(_BLOCK_ROWS):
+        total += _numbers(block, exposure.columns[rows], exposure.rows[rows], who, centres=centres, marks=marks)
+    return Tally(block, total)
+
+
+def _numbers(
+    block: Block, columns: FloatArray, rows: BoolArray, people: People, *, centres: FloatArray, marks: FloatArray
+) -> FloatArray:
+    """The tally of some rows; small enough runs stay in a core's cache."""
     nonzero = columns != 0
+    other = (columns != marks[0]) & (columns != marks[1])
     distance = np.abs(columns - centres)
-    if not everyone:
-        nonzero &= exposure.rows[:, None]
-        distance[~exposure.rows] = 0.0  # missing values stand only outside the rows
+    if not rows.all():
+        nonzero &= rows[:, None]
+        other &= rows[:, None]
+        distance[~rows] = 0.0  # missing values stand only outside the rows
     present = people.any(nonzero).astype(np.float32)
-    both = (present.T @ present).astype(np.float64)  # exact: a partition has far fewer than 2^24 people
-    count = float(people.any(exposure.rows).sum())
-    numbers = [np.array([count]), both.diagonal(), _absent(exposure, people, nonzero, both.diagonal(), count)]
-    numbers += _sums(people.total(distance))
-    others = people.any(exposure.rows[:, None] & (columns != marks[0]) & (columns != marks[1]))
-    numbers.append(np.ones(len(others), dtype=np.float32) @ others.astype(np.float32))
-    if exposure.products:
+    both = (present.T @ present).astype(np.float64)  # exact: a run has far fewer than 2^24 people
+    count = float(people.any(rows).sum())
+    absent = count - both.diagonal() if people.index is None else _people(people, rows[:, None] & ~nonzero)
+    numbers = [np.array([count]), both.diagonal(), absent, *_sums(people.total(distance)), _people(people, other)]
+    if block.products:
         numbers.append(both[np.triu_indices(both.shape[1], k=1)])
     tally = np.concatenate(numbers)
     assert tally.shape == (block.size,)
-    return Tally(block, tally)
+    return tally
+
+
+def _people(people: People, marked: BoolArray) -> FloatArray:
+    """Per column, the people who own a marked row."""
+    counts: FloatArray = np.count_nonzero(people.any(marked), axis=0).astype(np.float64)
+    return counts
 
 
 def tally_weights(
@@ -155,16 +171,6 @@ def tally_weights(
         total.append([len(distance), 0.0, float(distance.sum()), float(distance @ distance), 0.0])
     numbers = np.array(total).T.ravel()
     return Tally(weight_block(names), np.concatenate([numbers[:1], numbers]))
-
-
-def _absent(
-    exposure: Exposure, people: People, nonzero: BoolArray, present: FloatArray, count: float
-) -> FloatArray:
-    """Per column, the people with a zero among their rows."""
-    if people.index is None:
-        return count - present
-    absent: FloatArray = people.any(exposure.rows[:, None] & ~nonzero).sum(axis=0, dtype=np.float64)
-    return absent
 
 
 def _sums(distance: FloatArray) -> list[FloatArray]:

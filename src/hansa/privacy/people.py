@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,19 @@ class People:
 
     def bitmap(self, rows: BoolArray) -> BitMap:
         """The codes of the people who own a marked row."""
-        return BitMap(self.codes[rows])
+        codes = self.codes[rows]
+        if codes.size and int(codes[-1]) - int(codes[0]) + 1 == codes.size and bool((np.diff(codes) == 1).all()):
+            return BitMap(range(int(codes[0]), int(codes[-1]) + 1))  # a hundred times faster than one by one
+        return BitMap(codes)
+
+    def blocks(self, size: int) -> Iterator[tuple[slice, People]]:
+        """Runs of rows, ``size`` at a time, with the people behind them; one run where people have many rows."""
+        if self.index is not None:
+            yield slice(None), self
+            return
+        for first in range(0, len(self.codes), size):
+            rows = slice(first, first + size)
+            yield rows, People(self.codes[rows])
 
     @property
     def _persons(self) -> int:

@@ -96,14 +96,14 @@ def _build_size(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     rows = _rows(frame, arguments)
     moved = np.zeros(frame.rows) if rows.offset is None else rows.offset
     everything = np.column_stack([rows.x, rows.y, moved])
-    return {"values": np.where(rows.complete[:, None], everything, 0.0)}
+    return {"values": _cleared(everything, rows.complete)}
 
 
 def _build_columns(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     """What :func:`_build_design` gives, not centred, and with the rows that cannot be used."""
     rows = _rows(frame, arguments)
     arrays = _model_arrays(rows, arguments)
-    arrays["x"] = np.where(rows.complete[:, None], rows.x, 0.0) * np.asarray(arguments["scale"])
+    arrays["x"] = _cleared(np.multiply(rows.x, np.asarray(arguments["scale"]), out=rows.x), rows.complete)
     arrays["unusable"] = (~_usable(rows, arguments)).astype(np.float64)
     return arrays
 
@@ -114,11 +114,17 @@ def _build_design(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     x = rows.x if len(kept) == rows.x.shape[1] else rows.x[:, kept]
     x -= np.asarray(arguments["centre"])[kept]
     x *= np.asarray(arguments["scale"])[kept]
-    if not rows.complete.all():
-        x[~rows.complete] = 0.0
+    x = _cleared(x, rows.complete)
     if arguments["mix"]:
         x = x @ np.asarray(arguments["mix"])
     return {**_model_arrays(rows, arguments), "x": x}
+
+
+def _cleared(x: FloatArray, complete: BoolArray) -> FloatArray:
+    """The same array, with zeros in rows that are not complete."""
+    if not complete.all():
+        x[~complete] = 0.0
+    return x
 
 
 def _usable(rows: _Rows, arguments: Arguments) -> BoolArray:

@@ -8,7 +8,7 @@ its covariance equal those of one model with an indicator for each node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,18 +84,24 @@ def fit_node(partitions: Sequence[Arrays], beta: FloatArray) -> Node:
     family, link = model_of(partitions[0])
     eta = np.concatenate([predictor(arrays, beta) for arrays in partitions])
     y = np.concatenate([arrays["y"] for arrays in partitions])
-    prior = np.concatenate([arrays.get("prior", np.ones(len(arrays["y"]))) for arrays in partitions])
-    inside = prior > 0
-    rows = int(np.count_nonzero(inside))
-    if rows == 0 or _is_flat(family, y[inside]):
-        return Node(None, rows)
-    mean = float(prior @ y) / float(prior.sum())
-    first = float(linked(link, np.array([mean]))[0]) - float(prior @ eta) / float(prior.sum())
+    prior = _prior(partitions)
+    outcome = y if prior is None else y[prior > 0]
+    if len(outcome) == 0 or _is_flat(family, outcome):
+        return Node(None, len(outcome))
+    mean = np.average(y, weights=prior)
+    first = float(linked(link, np.array([mean]))[0]) - float(np.average(eta, weights=prior))
 
     def at(intercept: float) -> Sums:
         return weighed(working(family, link, y, eta + intercept), prior)
 
-    return Node(_best(at, first), rows)
+    return Node(_best(at, first), len(outcome))
+
+
+def _prior(partitions: Sequence[Arrays]) -> FloatArray | None:
+    """The prior weights of all rows; ``None`` where all are one."""
+    if not any("prior" in arrays for arrays in partitions):
+        return None
+    return np.concatenate([arrays.get("prior", np.ones(len(arrays["y"]))) for arrays in partitions])
 
 
 def _is_flat(family: str, y: FloatArray) -> bool:
@@ -104,16 +110,16 @@ def _is_flat(family: str, y: FloatArray) -> bool:
     return family == "poisson" and not y.any()
 
 
-def _best(at: Any, intercept: float) -> Sums:
+def _best(at: Callable[[float], Sums], intercept: float) -> Sums:
     """Newton's method with halved steps, in one dimension; deterministic."""
-    current: Sums = at(intercept)
+    current = at(intercept)
     for _ in range(_MAX_ITERATIONS):
         information = float(current.row.weight.sum())
         step = float(current.row.residual.sum()) / information if information > 0 else 0.0
         if abs(step) <= _TOLERANCE * (1 + abs(intercept)):
             break
         for _ in range(_MAX_HALVINGS):
-            found: Sums = at(intercept + step)
+            found = at(intercept + step)
             if _no_worse(found, current):
                 break
             step /= 2
