@@ -113,14 +113,7 @@ def isolates_few(populations: Sequence[BitMap], least: int) -> bool:
     members = _atoms(populations)
     sizes = np.array([size for _, size in members])
     matrix = np.array([pattern for pattern, _ in members], dtype=np.float64).reshape(len(members), -1).T
-    small = sizes < least
-    if not small.any():
-        return False
-    return (
-        bool(np.linalg.matrix_rank(matrix[:, ~small]) < np.linalg.matrix_rank(matrix))
-        if small.sum() < len(members)
-        else True
-    )
+    return _rank(matrix[:, sizes >= least]) < _rank(matrix)
 
 
 def _rank(matrix: FloatArray) -> int:
