@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hansa.errors import HansaError, Refused
+from hansa.version import __version__
 
 if TYPE_CHECKING:
     from hansa.client.league import League
@@ -29,7 +30,6 @@ __all__ = [
     "verify_proof",
 ]
 
-__version__ = "0.1.0"
 
 # Loaded on first use: the numerical libraries take a second, and `hansa --help` needs none of them.
 _HOMES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from hansa.testing import (
     weighed_round,
 )
 from hansa.wire import Message
-from hansa.wire.messages import AloneAsked, AloneGranted, Answered, Counted, CountsShown, RoundAsked
+from hansa.wire.messages import AloneAsked, Answered, Counted, CountsShown, RoundAsked
 
 NODES = ("aachen", "bergen", "cadiz", "delft")
 VALUE = 321.5
@@ -81,12 +81,14 @@ def first_sum(run: HubRun, question: Question) -> tuple[float, float]:
 
 def refused(*questions: Callable[[], object]) -> bool:
     """Whether any of the questions is refused: which of them does not matter."""
-    for question in questions:
-        try:
-            question()
-        except Refused as refusal:
-            assert refusal.reason == "disclosure"
-            return True
+    return any(_is_refused(question) for question in questions)
+
+
+def _is_refused(question: Callable[[], object]) -> bool:
+    try:
+        question()
+    except Refused as refusal:
+        return refusal.reason == "disclosure"
     return False
 
 
@@ -120,7 +122,7 @@ def test_columns_of_one_question_that_differ_by_one_person_are_refused(league: L
 
 def test_three_totals_that_combine_to_one_person_are_refused(league: LocalLeague) -> None:
     parts = ["age <= 50", "age > 50 and age <= 90", "age > 0"]
-    assert refused(*(lambda part=part: numeric(league, "marker", population=part) for part in parts))  # type: ignore[misc]  # bound now
+    assert refused(*(lambda part=part: numeric(league, "marker", population=part) for part in parts))
 
 
 # --- counts ----------------------------------------------------------------------------------------------------
@@ -185,11 +187,11 @@ def test_two_studies_started_together_are_compared_all_the_same(league: LocalLea
         runs.append(hub_run(league, study, "q"))
     for run, _ in runs:
         run._start()
-    assert refused(*(lambda run=run, question=question: first_sum(run, question) for run, question in runs))  # type: ignore[misc]  # bound now
+    assert refused(*(lambda run=run, question=question: first_sum(run, question) for run, question in runs))
 
 
 @pytest.fixture
-def weighing(cohorts: SyntheticCohorts, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalLeague]:
+def weighing(cohorts: SyntheticCohorts, monkeypatch: pytest.MonkeyPatch) -> LocalLeague:
     more = {**catalogue(), "weighed": WEIGHED}
     monkeypatch.setattr("hansa.embedded.local.catalogue", lambda: more)
     return local(cohorts.frames, cohorts.dictionary)
@@ -251,25 +253,23 @@ def test_the_others_releases_and_a_total_do_not_give_the_last_node_away(cohorts:
 
 
 def test_a_permission_to_be_given_away_is_for_the_analysis_that_was_checked(cohorts: SyntheticCohorts) -> None:
-    league = local(cohorts.frames, cohorts.dictionary)
-    dominated = {"z": derived("5000 * (age > 90) + 5 * (age > 60)")}
-    study = submitted(league, {"bad": describe("marker"), "good": describe("sex")}, derive=dominated)
-    run, question = hub_run(league, study, "bad", roster=NODES[1:])
-    first_sum(run, question)
-    aachen = league.nodes["aachen"].context.store
+    old = cohorts.frames["aachen"].assign(age=lambda frame: [66] * 4 + [int(min(a, 50)) for a in frame["age"][4:]])
+    league = local({**cohorts.frames, "aachen": old}, cohorts.dictionary)
+    analyses = {"four of aachen": describe("marker", population="age > 55"), "all": describe("marker")}
+    study = submitted(league, {"bad": analyses["four of aachen"], "good": analyses["all"]})
+    alone = first_sum(*hub_run(league, study, "bad", roster=NODES[1:]))
+    with pytest.raises(Refused):
+        first_sum(*hub_run(league, study, "bad"))  # the node does not give these four away
 
     def lie(_node: str, message: Message) -> Message:
-        if isinstance(message, AloneAsked):
-            return message.model_copy(update={"analysis": "good"})
-        return message
+        return message.model_copy(update={"analysis": "good"}) if isinstance(message, AloneAsked) else message
 
-    run, question = hub_run(league, study, "bad", wrap=lambda inner: LyingHub(inner, league.keys.hub, lie))
     try:
-        first_sum(run, question)
+        run, question = hub_run(league, study, "bad", wrap=lambda inner: LyingHub(inner, league.keys.hub, lie))
+        everybody = first_sum(run, question)
     except (Refused, ProtocolError):
         return
-    granted = {entry.step for entry in aachen.ledger() if entry.round is None}
-    assert "analysis" in AloneGranted.model_fields, f"checked {granted} of 'good', given away: 'bad'"
+    assert everybody[1] - alone[1] != pytest.approx(old["marker"][:4].sum()), "the four people's sum"
 
 
 LINES = ("abc", "ade", "afg", "bdf", "beg", "cdg", "cef")

@@ -7,8 +7,8 @@ from importlib import import_module
 
 import click
 
-from hansa import __version__
 from hansa.errors import HansaError
+from hansa.version import __version__
 
 __all__ = ["hansa", "main"]
 
@@ -67,3 +67,7 @@ def main() -> None:
     except click.Abort:
         click.echo("stopped", err=True)
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,12 @@ json_option = click.option("--json", "as_json_flag", is_flag=True, help="Print J
 
 def as_json(value: Any) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+    click.echo(json.dumps(value, indent=2, sort_keys=True, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """Read-only mappings as they are, anything else (dates, paths) as text."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def show(value: Any) -> None:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hansa import __version__
 from hansa.engine import JournalEntry, Outcome, Progress, SiteAnswer, replay
 from hansa.engine.journal import Journalled
 from hansa.errors import Refused, StudyError
@@ -24,6 +23,7 @@ from hansa.stats.contract import Method, Request, Step, Totals
 from hansa.stats.plain import to_plain
 from hansa.stats.question import Question, read_question
 from hansa.store import HubStore
+from hansa.version import __version__
 from hansa.wire import open_message
 from hansa.wire.identifiers import new_id
 from hansa.wire.messages import DecisionMade, Declined, SiteAsked, SiteReleased, StudySubmitted

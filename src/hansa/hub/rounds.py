@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hansa import __version__
 from hansa.engine import Transport
 from hansa.errors import ProtocolError, Refused
 from hansa.model.exposure import FloatArray
@@ -22,6 +21,7 @@ from hansa.privacy.secure_sum import total_of, unmask
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Request, Step, Totals
 from hansa.stats.question import Question
+from hansa.version import __version__
 from hansa.wire import Message, Signer, open_message, peek, seal
 from hansa.wire.directory import Directory
 from hansa.wire.messages import (

@@ -75,16 +75,12 @@ class AnalysisSet:
         for chunk, mask in zip(chunks, self.masks, strict=True):
             columns = {name: _masked(chunk.columns[name], mask) for name in names}
             rows = len(chunk.person) if mask is None else int(mask.sum())
-            yield Frame(
-                _derived(columns, derived, self.question), self.question.variables, rows, frozenset(derived)
-            )
+            yield Frame(_derived(columns, derived, self.question), self.question.variables, rows, frozenset(derived))
 
     def empty_frame(self, expressions: Sequence[Expr]) -> Frame:
         """A partition without rows, from which layouts are read."""
         names = {*self.question.raw_of(expressions), *_needed(expressions, self.question)}
-        return Frame(
-            {name: np.zeros(0) for name in names}, self.question.variables, 0, frozenset(self.question.derive)
-        )
+        return Frame({name: np.zeros(0) for name in names}, self.question.variables, 0, frozenset(self.question.derive))
 
 
 def select_people(question: Question, data: Data, allowed: AbstractBitMap) -> AnalysisSet:
@@ -152,9 +148,7 @@ def _needed(expressions: Iterable[Expr], question: Question) -> tuple[str, ...]:
     return tuple(sorted(wanted))
 
 
-def _derived(
-    columns: Mapping[str, FloatArray], names: Sequence[str], question: Question
-) -> Mapping[str, FloatArray]:
+def _derived(columns: Mapping[str, FloatArray], names: Sequence[str], question: Question) -> Mapping[str, FloatArray]:
     if not names:
         return columns
     declared = {name: question.study.derive[name] for name in names}

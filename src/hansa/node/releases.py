@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 
-from hansa import __version__
 from hansa.errors import ProtocolError, Refused
 from hansa.model import Study
 from hansa.node.context import NodeContext
@@ -13,6 +12,7 @@ from hansa.node.run import disclosure_refused
 from hansa.node.site import CHECKS, SiteEstimate, estimate
 from hansa.node.studies import alone_ok, permitted
 from hansa.store import LedgerEntry
+from hansa.version import __version__
 from hansa.wire import open_message, seal
 from hansa.wire.messages import AloneAsked, AloneGranted, SiteAsked, SiteReleased
 

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from pyroaring import BitMap
 
-from hansa import __version__
 from hansa.errors import ProtocolError, Refused
 from hansa.governance import Epoch
 from hansa.model import Study
@@ -17,6 +16,7 @@ from hansa.node.run import NodeRun, Round, question_part
 from hansa.node.studies import permitted
 from hansa.privacy.history import Population
 from hansa.store import LedgerEntry
+from hansa.version import __version__
 from hansa.wire import open_message
 from hansa.wire.messages import (
     AloneGranted,

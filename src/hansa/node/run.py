@@ -121,13 +121,9 @@ class NodeRun:
         mine = self.agreement.public_key().public_bytes_raw()
         if ready[self.node].agreement != mine:
             raise ProtocolError("this node's own agreement key was changed on the way")
-        self.binding = hashlib.sha256(
-            b"".join(hashlib.sha256(envelope).digest() for envelope in envelopes)
-        ).digest()
+        self.binding = hashlib.sha256(b"".join(hashlib.sha256(envelope).digest() for envelope in envelopes)).digest()
         self.pair_keys = {
-            node: pair_key(
-                self.agreement, X25519PublicKey.from_public_bytes(message.agreement), binding=self.binding
-            )
+            node: pair_key(self.agreement, X25519PublicKey.from_public_bytes(message.agreement), binding=self.binding)
             for node, message in ready.items()
             if node != self.node
         }
@@ -152,9 +148,7 @@ class NodeRun:
         if not self.binding:
             raise ProtocolError("a round comes after the run has started")
         if asked.round != self.next_round or asked.attempt != 0:
-            raise ProtocolError(
-                "a round is asked once, in order", why="this one was asked before, or comes too soon"
-            )
+            raise ProtocolError("a round is asked once, in order", why="this one was asked before, or comes too soon")
         step = self._step(asked)
         self._check_reads(step, asked)
         self.next_round += 1
@@ -322,9 +316,7 @@ class NodeRun:
         for output in step.outputs:
             largest = np.abs(found.sums[output.name]).max(initial=0.0)
             if not largest <= output.bound:
-                raise disclosure_refused() from HeadroomError(
-                    "a share exceeds its declared bound", field=output.name
-                )
+                raise disclosure_refused() from HeadroomError("a share exceeds its declared bound", field=output.name)
 
 
 def _encoded(numbers: FloatArray, *, nodes: int) -> Lanes:

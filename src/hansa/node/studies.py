@@ -174,6 +174,4 @@ def _permit(node: NodeContext, study: Study, envelope: bytes) -> Permit:
 
 def _made(stored: StoredStudy) -> DecisionMade:
     permit = stored.permit.model_dump_json().encode() if stored.permit else None
-    return DecisionMade(
-        study=stored.decision.study, decision=stored.decision.model_dump_json().encode(), permit=permit
-    )
+    return DecisionMade(study=stored.decision.study, decision=stored.decision.model_dump_json().encode(), permit=permit)

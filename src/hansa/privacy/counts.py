@@ -117,9 +117,7 @@ def marks_of(exposure: Exposure, known: FloatArray | None = None) -> FloatArray:
     return np.stack([first, np.where(np.isnan(marks[1]), found, marks[1])])
 
 
-def tally_exposure(
-    exposure: Exposure, people: People, centres: FloatArray, marks: FloatArray | None = None
-) -> Tally:
+def tally_exposure(exposure: Exposure, people: People, centres: FloatArray, marks: FloatArray | None = None) -> Tally:
     """Count one partition of an exposure; ``marks`` are the node's first two values of each column."""
     block = block_of(exposure)
     marks = marks_of(exposure) if marks is None else marks

@@ -72,9 +72,7 @@ def differences(new: Population, old: Population, *, node: str) -> tuple[int, in
     return new.people.difference_cardinality(old.people), old.people.difference_cardinality(new.people)
 
 
-def judge_differences(
-    kinds: tuple[str, str], added: float, removed: float, limits: Thresholds
-) -> tuple[Breach, ...]:
+def judge_differences(kinds: tuple[str, str], added: float, removed: float, limits: Thresholds) -> tuple[Breach, ...]:
     """Whether totals over two populations differ by a few people."""
     sets = kinds == ("set", "set")
     counts, least = ((added, removed), limits.differing) if sets else ((added + removed,), limits.cell)
@@ -112,7 +110,7 @@ def isolates_few(populations: Sequence[BitMap], least: int) -> bool:
     """
     members = _atoms(populations)
     sizes = np.array([size for _, size in members])
-    matrix = np.array([pattern for pattern, _ in members], dtype=np.float64).reshape(len(members), -1).T
+    matrix = np.array([pattern for pattern, _ in members], dtype=np.float64).reshape(len(members), len(populations)).T
     return _rank(matrix[:, sizes >= least]) < _rank(matrix)
 
 

@@ -63,9 +63,7 @@ def judge_nodes(counting: float, limits: Thresholds) -> tuple[Breach, ...]:
     """Too few nodes with a group and a cell in every level."""
     if counting > limits.min_nodes - _HALF:
         return ()
-    return (
-        Breach("nodes", "analysis set", f"fewer than {limits.min_nodes} nodes have enough people in every level"),
-    )
+    return (Breach("nodes", "analysis set", f"fewer than {limits.min_nodes} nodes have enough people in every level"),)
 
 
 def counts_as_node(local: Sequence[Tally], strata: Sequence[Sequence[bool]], limits: Thresholds) -> bool:
@@ -170,7 +168,5 @@ def dominant(exposure: Exposure, people: People, limits: Thresholds) -> tuple[st
         return ()
     total = largest.sum(axis=0)
     rest = total - largest[0] - largest[1]
-    few = (total > 0) & (
-        (largest[0] + largest[1] > limits.dominance * total) | (rest < limits.p_percent * largest[0])
-    )
+    few = (total > 0) & ((largest[0] + largest[1] > limits.dominance * total) | (rest < limits.p_percent * largest[0]))
     return tuple(f"{exposure.name}: {exposure.names[place]}" for place in np.flatnonzero(few))

@@ -78,7 +78,7 @@ def _step(axes: Axes, top: float, left_out: Sequence[str], remains: Sequence[str
 
 
 def _box(axes: Axes, across: tuple[float, float], centre: float, lines: Sequence[str], colour: str) -> None:
-    from matplotlib.patches import Rectangle  # noqa: PLC0415  # see style
+    from matplotlib.patches import Rectangle  # see style
 
     height = _box_height(lines)
     corner = (across[0], centre - height / 2)

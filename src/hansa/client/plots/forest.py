@@ -6,7 +6,6 @@ Lewis S, Clarke M (2001). Forest plots: trying to see the wood and the trees. BM
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Literal
@@ -158,7 +157,7 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  # see style
+    from matplotlib.ticker import MaxNLocator  # see style
 
     found = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     return [float(round(tick, 12)) for tick in found if low <= tick <= high]
@@ -201,9 +200,7 @@ def _diamond(axes: Axes, place: int, estimate: float, lower: float, upper: float
     axes.fill(*zip(*corners, strict=True), color=INK, linewidth=0, zorder=3)
 
 
-def _whisker(
-    axes: Axes, place: int, lower: float, upper: float, limits: tuple[float, float], *, thick: bool
-) -> None:
+def _whisker(axes: Axes, place: int, lower: float, upper: float, limits: tuple[float, float], *, thick: bool) -> None:
     low, high = (min(max(bound, limits[0]), limits[1]) for bound in (lower, upper))
     colour, width = (GREY, 3.0) if thick else (INK, 1.0)
     axes.plot([low, high], [place, place], color=colour, linewidth=width, solid_capstyle="butt", zorder=1)

@@ -65,7 +65,7 @@ def _position(shade: float | None, limits: tuple[float, float]) -> float | None:
 
 
 def _colours(*, diverging: bool) -> LinearSegmentedColormap:
-    from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415  # see style
+    from matplotlib.colors import LinearSegmentedColormap  # see style
 
     ends = [VERMILLION, "#FFFFFF", BLUE] if diverging else ["#FFFFFF", BLUE]
     return LinearSegmentedColormap.from_list("hansa", ends)
@@ -74,7 +74,7 @@ def _colours(*, diverging: bool) -> LinearSegmentedColormap:
 def _cell(
     axes: Axes, corner: tuple[int, int], position: float | None, text: str, colours: LinearSegmentedColormap
 ) -> None:
-    from matplotlib.patches import Rectangle  # noqa: PLC0415  # see style
+    from matplotlib.patches import Rectangle  # see style
 
     if position is None and not text:
         return

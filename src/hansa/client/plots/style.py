@@ -60,9 +60,9 @@ def canvas(ax: Axes | None, width: float, height: float) -> Iterator[Axes]:
 
     pyplot keeps every figure alive and picks a window system; neither is wanted of a result.
     """
-    from matplotlib import rc_context  # noqa: PLC0415  # 0.3 s that only pictures need
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # as above
-    from matplotlib.figure import Figure  # noqa: PLC0415  # as above
+    from matplotlib import rc_context  # 0.3 s that only pictures need
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # as above
+    from matplotlib.figure import Figure  # as above
 
     with rc_context(_STYLE):
         if ax is not None:
@@ -97,7 +97,7 @@ def set_labels(ax: Axes, axis: str, places: Sequence[float], labels: Sequence[st
 
 def width_of(figure: Figure, texts: Sequence[str], size: float = TEXT) -> float:
     """The width in inches of the widest of the texts."""
-    from matplotlib.text import Text  # noqa: PLC0415  # see canvas
+    from matplotlib.text import Text  # see canvas
 
     widths = [0.0]
     for text in texts:

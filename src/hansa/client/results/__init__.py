@@ -1,6 +1,27 @@
 """Results as the researcher holds them."""
 
+from hansa.client.results.correlation import CorrelationView
+from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
+from hansa.client.results.descriptions import Description, Table1View
+from hansa.client.results.glm import GlmFit
+from hansa.client.results.meta import MetaView
 from hansa.client.results.reading import read_outcome, read_sites
+from hansa.client.results.sites import SitesView
+from hansa.client.results.validation import ValidationView
 from hansa.client.results.view import View
 
-__all__ = ["View", "read_outcome", "read_sites"]
+__all__ = [
+    "CorrelationView",
+    "CrosstabView",
+    "Description",
+    "FlowView",
+    "GlmFit",
+    "HistogramView",
+    "MetaView",
+    "SitesView",
+    "Table1View",
+    "ValidationView",
+    "View",
+    "read_outcome",
+    "read_sites",
+]

@@ -1,25 +1,183 @@
-"""The sites' own estimates side by side."""
+"""The sites' own estimates side by side, with the reasons of those that gave none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from hansa.client.results.meta import MetaView
 from hansa.client.results.view import View
+from hansa.client.tables import Row, TableData
+from hansa.client.tables.numbers import BLANK, count, estimate, p_value, ratio
+from hansa.errors import StudyError
+from hansa.stats.meta import meta_analysis
+from hansa.stats.plain import to_plain
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # see view
+    import pandas as pd
+    from matplotlib.axes import Axes
+
     from hansa.client.league import Submitted
-    from hansa.engine import Outcome, SiteAnswer
+    from hansa.client.plots import Plot
+    from hansa.engine import Outcome
+    from hansa.stats.meta import Estimator
 
 __all__ = ["SitesView"]
 
+_INTERCEPT = "(Intercept)"
+_MEASURES = ("intercept", "slope")
+"""Of a validation, what has a standard error on a scale that may be pooled as it is."""
+
 
 class SitesView(View):
-    """Each site's own estimate, or the reason why it gave none."""
+    """Each site's own result.
+
+    Parameters
+    ----------
+    views : mapping
+        The results of the sites that gave one, by site.
+    reasons : mapping
+        Why the others gave none, by site.
+    order : sequence of str
+        The sites as asked.
+    """
 
     def __init__(
-        self, answers: Sequence[SiteAnswer], outcome: Outcome | None, study: Submitted, analysis: str
+        self,
+        views: Mapping[str, View],
+        reasons: Mapping[str, str],
+        outcome: Outcome | None,
+        study: Submitted,
+        analysis: str,
     ) -> None:
-        plain = {"schema": "sites/1.0", **{answer.node: answer.refused or "answered" for answer in answers}}
+        results = {name: view.plain for name, view in views.items()}
+        plain = {"schema": "sites/1.0", "results": results, "reasons": dict(reasons)}
         super().__init__(plain, outcome, study, analysis)
-        self.answers = tuple(answers)
+        self.views = dict(views)
+        self.reasons = dict(reasons)
+
+    @property
+    def title(self) -> str:
+        """How many of the sites gave an estimate."""
+        return f"{self._analysis} by site: {len(self.views)} of {len(self.views) + len(self.reasons)}"
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The sites' summaries below each other; a site without one has a single row with its ``reason``."""
+        import pandas as pd  # noqa: PLC0415  # see view
+
+        parts = {name: view.summary.assign(reason="") for name, view in self.views.items()}
+        if not parts:
+            index = pd.Index(list(self.reasons), name="site")
+            return pd.DataFrame({"reason": list(self.reasons.values())}, index=index)
+        found = pd.concat(parts, names=["site"])
+        depth = found.index.nlevels
+        keys = [(name, *("",) * (depth - 1)) for name in self.reasons]
+        told = pd.DataFrame({"reason": list(self.reasons.values())}, index=pd.Index(range(len(keys))))
+        if not keys:
+            return found
+        told.index = pd.MultiIndex.from_tuples(keys, names=found.index.names)
+        return pd.concat([found, told.reindex(columns=found.columns).astype(found.dtypes)])
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What can be pooled: the terms that any site has, the intercept last."""
+        names = dict.fromkeys(name for view in self.views.values() for name in _effects(view.plain))
+        return tuple(sorted(names, key=lambda name: name == _INTERCEPT))
+
+    def pooled(self, term: str, *, method: Estimator = "REML") -> MetaView:
+        """Fixed and random effects of a term over the sites that have it.
+
+        Parameters
+        ----------
+        term : str
+            One of :attr:`terms`.
+        method : {"REML", "DL"}
+            The estimator of the variance between sites; see :func:`hansa.stats.meta.meta_analysis`.
+
+        Raises
+        ------
+        StudyError
+            When no site has the term.
+        """
+        if term not in self.terms:
+            fix = f"one of {', '.join(self.terms)}" if self.terms else "see the reasons by site"
+            raise StudyError(f"no site has an estimate of {term}", fix=fix, field="term")
+        found = {name: _effects(view.plain).get(term, (None, None)) for name, view in self.views.items()}
+        names = [*self.views, *self.reasons]
+        given = [found.get(name, (None, None)) for name in names]
+        combined = meta_analysis(
+            [middle for middle, _ in given],
+            [se for _, se in given],
+            method=method,
+            level=self._level,
+            names=names,
+            reasons=[self.reasons.get(name, "not estimable: this site's model lacks the term") for name in names],
+        )
+        return MetaView(to_plain(combined), self._outcome, self._study, self._analysis, term=term, ratio=self._ratio)
+
+    def plot(self, *, term: str | None = None, ax: Axes | None = None) -> Plot:
+        """A forest plot of a term by site; without a term, of the first that is not the intercept.
+
+        Raises
+        ------
+        StudyError
+            When no site has the term.
+        """
+        return self.pooled(next(iter(self.terms), "") if term is None else term).plot(ax=ax)
+
+    @property
+    def _first(self) -> Mapping[str, Any]:
+        return next(iter(self.views.values())).plain if self.views else {}
+
+    @property
+    def _ratio(self) -> str | None:
+        named: str | None = self._first.get("ratio")
+        return named
+
+    @property
+    def _level(self) -> float:
+        return float(self._first.get("level", 0.95))
+
+    def _tables(self) -> Mapping[str, Callable[[], TableData]]:
+        return {"sites": self._site_table}
+
+    def _site_table(self) -> TableData:
+        """Estimates where the sites' results have them, else who answered."""
+        shown = f"{self._ratio or 'estimate'} ({100 * self._level:g}% CI)"
+        rows: list[Row] = []
+        for name, view in self.views.items():
+            rows += [Row(name, (count(view.plain.get("n")), "", "")), *_estimate_rows(view.plain)]
+        rows += [Row(name, (BLANK, reason, "")) for name, reason in self.reasons.items()]
+        columns = ("Site", "n", shown[0].upper() + shown[1:], "p")
+        return TableData(self.title, columns, tuple(rows))
+
+
+def _effects(plain: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
+    """Estimates and standard errors by name; none for results that have none."""
+    if "terms" in plain:
+        return {term["name"]: (term["coef"], term["se"]) for term in plain["terms"]}
+    return {name: (plain[name]["value"], plain[name]["se"]) for name in _MEASURES if isinstance(plain.get(name), dict)}
+
+
+def _estimate_rows(plain: Mapping[str, Any]) -> list[Row]:
+    if "terms" not in plain:
+        return [
+            Row(name, ("", estimate(*(plain[name][part] for part in ("value", "lower", "upper"))), ""), 1)
+            for name in _effects(plain)
+        ]
+    written, prefix = (ratio, "exponentiated") if plain["ratio"] else (estimate, "coef")
+    ends = (f"{prefix}_lower", f"{prefix}_upper") if plain["ratio"] else ("lower", "upper")
+    return [
+        Row(
+            term["name"],
+            ("", BLANK if term["coef"] is None else written(*_parts(term, prefix, ends)), p_value(term["p"])),
+            1,
+        )
+        for term in plain["terms"]
+    ]
+
+
+def _parts(term: Mapping[str, Any], middle: str, ends: tuple[str, str]) -> tuple[float | None, ...]:
+    return tuple(term[name] for name in (middle, *ends))

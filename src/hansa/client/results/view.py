@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from textwrap import shorten
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +21,11 @@ if TYPE_CHECKING:  # pandas and matplotlib load when a summary or a picture is f
     from hansa.client.league import Submitted
     from hansa.client.plots import Plot
     from hansa.engine import Outcome
+    from hansa.stats.meta import Estimator
 
 __all__ = ["View"]
+
+_SHOWN = 60
 
 
 class View:
@@ -44,9 +49,9 @@ class View:
         self._analysis = analysis
 
     @property
-    def plain(self) -> Mapping[str, Any]:
-        """The result in plain values, as it was logged."""
-        return MappingProxyType(dict(self._plain))
+    def plain(self) -> dict[str, Any]:
+        """The result in plain values, as it was logged; a copy."""
+        return copy.deepcopy(dict(self._plain))
 
     @property
     def schema(self) -> str:
@@ -61,10 +66,9 @@ class View:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """The result's numbers, unrounded."""
-        import pandas as pd  # noqa: PLC0415  # see the head of the file
+        import pandas as pd  # see the head of the file
 
-        single = {name: value for name, value in self._plain.items() if not isinstance(value, list | dict)}
-        return pd.DataFrame({"value": pd.Series(single, dtype=object)})
+        return pd.DataFrame({"value": pd.Series(dict(self._plain), dtype=object)})
 
     @property
     def title(self) -> str:
@@ -80,6 +84,26 @@ class View:
             When this kind of result has none.
         """
         raise StudyError("this result has no picture", fix="see its summary")
+
+    def pooled(self, term: str, *, method: Estimator = "REML") -> View:
+        """The meta-analysis of one term over the sites, for results that hold the sites' own estimates.
+
+        Raises
+        ------
+        StudyError
+            For other results.
+        """
+        raise StudyError("this result has no estimates by site", fix="ask for sites", field="term")
+
+    def validate(self, on: str | Sequence[str]) -> View:
+        """How this model does at another node, for logistic models.
+
+        Raises
+        ------
+        StudyError
+            For other results.
+        """
+        raise StudyError("this result is no model", fix="fit one, by glm", field="on")
 
     def table(self, kind: str | None = None) -> TableData:
         """The result as a table for people; without a kind, its main one.
@@ -115,11 +139,12 @@ class View:
         return {"summary": self._plain_table}
 
     def _plain_table(self) -> TableData:
-        rows = tuple(Row(str(name), (str(value),)) for name, value in self.summary["value"].items())
+        rows = tuple(Row(str(name), (shorten(str(value), _SHOWN),)) for name, value in self._plain.items())
         return TableData(self.title, ("Field", "Value"), rows)
 
     def _repr_html_(self) -> str:
         return self.table().to_html()
 
     def __repr__(self) -> str:
+        """The main table in columns of characters."""
         return str(self.table())

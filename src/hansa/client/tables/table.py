@@ -57,25 +57,25 @@ class TableData:
 
     def to_html(self) -> str:
         """A self-contained ``<table>`` with caption, scopes and its own style; all text is escaped."""
-        from hansa.client.tables.html import html_table  # noqa: PLC0415  # the renderers import this module
+        from hansa.client.tables.html import html_table  # the renderers import this module
 
         return html_table(self)
 
     def to_latex(self) -> str:
         """A ``table`` environment for the booktabs package; all text is escaped."""
-        from hansa.client.tables.latex import latex_table  # noqa: PLC0415  # the renderers import this module
+        from hansa.client.tables.latex import latex_table  # the renderers import this module
 
         return latex_table(self)
 
     def to_csv(self) -> str:
         """Comma-separated text; a cell that a spreadsheet would take for a formula is marked as text."""
-        from hansa.client.tables.delimited import csv_table  # noqa: PLC0415  # the renderers import this module
+        from hansa.client.tables.delimited import csv_table  # the renderers import this module
 
         return csv_table(self)
 
     def to_word(self, path: str | Path) -> Path:
         """Write a Word document that holds the table; its path."""
-        from hansa.client.tables.word import write_word_table  # noqa: PLC0415  # the renderers import this module
+        from hansa.client.tables.word import write_word_table  # the renderers import this module
 
         return write_word_table(self, Path(path))
 
@@ -84,6 +84,6 @@ class TableData:
 
     def __str__(self) -> str:
         """The table in columns of characters."""
-        from hansa.client.tables.text import text_table  # noqa: PLC0415  # the renderers import this module
+        from hansa.client.tables.text import text_table  # the renderers import this module
 
         return text_table(self)

@@ -12,7 +12,7 @@ __all__ = ["write_word_table"]
 
 def write_word_table(table: TableData, path: Path) -> Path:
     """Write the document. The format has no place for characters that XML forbids; they are left out."""
-    from docx import Document  # noqa: PLC0415  # 0.2 s that only this format needs
+    from docx import Document  # 0.2 s that only this format needs
 
     document = Document()
     document.core_properties.title = _printable(table.title)
@@ -30,13 +30,13 @@ def write_word_table(table: TableData, path: Path) -> Path:
 
 
 def _points(size: float) -> Any:
-    from docx.shared import Pt  # noqa: PLC0415  # as above
+    from docx.shared import Pt  # as above
 
     return Pt(size)
 
 
 def _add(grid: Any, texts: list[str], *, indent: int, bold: bool) -> None:
-    from docx.enum.text import WD_ALIGN_PARAGRAPH  # noqa: PLC0415  # as above
+    from docx.enum.text import WD_ALIGN_PARAGRAPH  # as above
 
     cells = grid.add_row().cells
     for place, text in enumerate(texts):
@@ -50,7 +50,7 @@ def _add(grid: Any, texts: list[str], *, indent: int, bold: bool) -> None:
 
 
 def _repeat_as_header(row: Any) -> None:
-    from docx.oxml import OxmlElement  # noqa: PLC0415  # as above
+    from docx.oxml import OxmlElement  # as above
 
     row._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # python-docx has no public call for it
 
@@ -64,8 +64,8 @@ def _rule(grid: Any) -> None:
 
 
 def _border(cell: Any, **eighths_of_points: int) -> None:
-    from docx.oxml import OxmlElement  # noqa: PLC0415  # as above
-    from docx.oxml.ns import qn  # noqa: PLC0415  # as above
+    from docx.oxml import OxmlElement  # as above
+    from docx.oxml.ns import qn  # as above
 
     borders = OxmlElement("w:tcBorders")
     for edge, size in eighths_of_points.items():

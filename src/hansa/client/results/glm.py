@@ -1,0 +1,240 @@
+"""A fitted model: coefficients with their intervals, tests, forest plot, validation elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from hansa.client.plots import Forest, ForestRow, forest_plot
+from hansa.client.results.view import View
+from hansa.client.tables import Row, TableData
+from hansa.client.tables.numbers import BLANK, count, estimate, fixed, p_value, ratio, significant
+from hansa.errors import StudyError
+from hansa.model import Analysis
+from hansa.stats.glm_result import GlmResult, Term, Test, likelihood_ratio, wald
+from hansa.stats.validation import frozen
+
+if TYPE_CHECKING:  # see view
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from hansa.client.plots import Plot
+
+__all__ = ["GlmFit", "ratio_prefix", "terms_frame"]
+
+_INTERCEPT = "(Intercept)"
+_PREFIXES = {"odds ratio": "or", "rate ratio": "rr", "risk ratio": "rr", "hazard ratio": "hr", "ratio of means": "rm"}
+
+
+class GlmFit(View):
+    """A generalised linear model over all cohorts.
+
+    ``summary`` has a row per term: ``coef``, ``se``, ``z`` or ``t``, ``p``, ``lower``, ``upper`` and, where
+    exp(coef) means something, the ratio by its name (``odds_ratio``) with ``or_lower`` and ``or_upper``. The
+    numbers of an aliased term are not-a-number.
+    """
+
+    @property
+    def title(self) -> str:
+        """Family, link and formula."""
+        return f"{self._result.family} ({self._result.link}): {self._result.formula}"
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row per term, unrounded."""
+        return terms_frame(self._plain)
+
+    @cached_property
+    def fit(self) -> pd.Series[Any]:
+        """Numbers of the whole model: people, deviance, likelihood, information criteria."""
+        import pandas as pd  # noqa: PLC0415  # see view
+
+        names = ("n", "df_residual", "deviance", "null_deviance", "loglik", "aic", "bic", "dispersion")
+        names += ("pseudo_r2", "deviance_r2", "lr_statistic", "lr_df", "lr_p", "iterations")
+        return pd.Series({name: self._plain[name] for name in names}, dtype="float64", name="value")
+
+    @cached_property
+    def covariance(self) -> pd.DataFrame:
+        """The covariance of the coefficients that are not aliased."""
+        import pandas as pd  # noqa: PLC0415  # see view
+
+        names = list(self._result.covariance_terms)
+        return pd.DataFrame(self._plain["covariance"], index=names, columns=names, dtype="float64")
+
+    @property
+    def knots(self) -> tuple[str, ...]:
+        """The knots of each spline, in words."""
+        return self._result.knots
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """The terms that are combinations of earlier ones, and so have no coefficient."""
+        return self._result.aliased
+
+    def wald(self, *terms: str) -> Test:
+        """The test that all these terms are zero; ``cp`` stands for all of ``cp[...]``."""
+        return wald(self._result, terms)
+
+    def compare(self, other: GlmFit) -> Test:
+        """The likelihood-ratio test against a nested model on the same people, whichever is the smaller."""
+        small, large = sorted((self._result, other._result), key=lambda result: -result.df_residual)
+        return likelihood_ratio(small, large)
+
+    def validate(self, on: str | Sequence[str]) -> View:
+        """Calibration and discrimination of this model, its coefficients frozen, at other nodes.
+
+        Each node gives its own numbers as a release. The population is that of the fit.
+
+        Parameters
+        ----------
+        on : str or sequence of str
+            One node, or several.
+
+        Raises
+        ------
+        StudyError
+            When the model is not logistic, or its intercepts stayed at the nodes.
+        Refused, NotEstimable
+            When the only node asked gives no answer.
+        """
+        nodes = (on,) if isinstance(on, str) else tuple(on)
+        population = self._study.study.analyses[self._analysis].population
+        asked = Analysis(
+            method="validate",
+            arguments={"model": frozen(self._plain), "level": self._result.level},
+            population=population,
+            nodes=nodes,
+            sites=True,
+        )
+        return self._study.resubmit({"validation": asked}).run("validation")
+
+    def plot(self, *, terms: Sequence[str] | None = None, ax: Axes | None = None) -> Plot:
+        """A forest plot of the coefficients, or of their ratios; without terms, all but the intercept.
+
+        Raises
+        ------
+        StudyError
+            For a term that the model does not have.
+        """
+        wanted = [name for name in self._result.by_name if name != _INTERCEPT] if terms is None else list(terms)
+        unknown = [name for name in wanted if name not in self._result.by_name]
+        if unknown or not wanted:
+            said = f"there is no term {', '.join(unknown)}" if unknown else "there is no term to draw"
+            raise StudyError(said, fix=f"some of {', '.join(self._result.by_name)}", field="terms")
+        named = self._result.ratio
+        forest = Forest(
+            rows=tuple(_forest_row(self._result.by_name[name], ratio=named is not None) for name in wanted),
+            effect=named or "coefficient",
+            what="",
+            level=self._result.level,
+            ratio=named is not None,
+        )
+        return forest_plot(forest, self.summary.loc[wanted], ax=ax)
+
+    @cached_property
+    def _result(self) -> GlmResult:
+        """The result as its own type; fields that a newer minor version added are left aside."""
+        known = {field.name for field in dataclasses.fields(GlmResult)}
+        fields = {name: value for name, value in self._plain.items() if name in known}
+        terms = tuple(Term(**fields_of) for fields_of in fields["terms"])
+        tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+        return GlmResult(**{**fields, **tuples, "terms": terms})
+
+    def _tables(self) -> Mapping[str, Callable[[], TableData]]:
+        return {"coefficients": self._coefficients, "fit": self._fit_table}
+
+    def _coefficients(self) -> TableData:
+        result = self._result
+        level = f"{100 * result.level:g}% CI"
+        columns = ["Term", "Coefficient", "SE", level, result.statistic_kind, "p"]
+        if result.ratio:
+            columns.insert(1, f"{result.ratio[0].upper()}{result.ratio[1:]} ({level})")
+        rows = tuple(_coefficient_row(term, result) for term in result.terms)
+        return TableData(self.title, tuple(columns), rows, self._notes())
+
+    def _notes(self) -> tuple[str, ...]:
+        result = self._result
+        nodes = len(self.provenance.get("nodes", ()))
+        notes = [f"n = {count(result.n)}" + (f" at {nodes} nodes." if nodes else ".")]
+        if result.node == "intercepts":
+            notes.append("Each node has an intercept of its own, which stays there.")
+        if result.covariance_kind != "model":
+            notes.append(f"Standard errors: {result.covariance_kind} sandwich.")
+        if result.aliased:
+            notes.append(f"Aliased, without a coefficient: {', '.join(result.aliased)}.")
+        notes += [f"Knots of {said}." for said in result.knots]
+        notes += [f"Levels that nobody has, left out: {said}." for said in result.dropped_levels]
+        if result.flat_nodes:
+            notes.append(f"Nodes whose outcome does not vary: {result.flat_nodes}.")
+        return tuple(notes)
+
+    def _fit_table(self) -> TableData:
+        words = {
+            "n": "Observations",
+            "df_residual": "Residual degrees of freedom",
+            "deviance": "Deviance",
+            "null_deviance": "Null deviance",
+            "loglik": "Log-likelihood",
+            "aic": "AIC",
+            "bic": "BIC",
+            "dispersion": "Dispersion",
+            "pseudo_r2": "McFadden's pseudo-R²",
+            "lr_statistic": "Likelihood-ratio χ² of the whole model",
+            "lr_df": "Its degrees of freedom",
+        }
+        whole = {"n", "df_residual", "lr_df"}
+        rows = [
+            Row(said, (count(self._plain[name]) if name in whole else significant(self._plain[name], 5),))
+            for name, said in words.items()
+        ]
+        rows.append(Row("Its p", (p_value(self._plain["lr_p"]),)))
+        return TableData(self.title, ("Quantity", "Value"), tuple(rows), self._notes())
+
+
+def terms_frame(plain: Mapping[str, Any]) -> pd.DataFrame:
+    """The terms of a plain ``glm`` result, one row each."""
+    import pandas as pd  # noqa: PLC0415  # see view
+
+    kind, named = plain["statistic_kind"], plain["ratio"]
+    columns = {"coef": "coef", "se": "se", "statistic": kind, "p": "p", "lower": "lower", "upper": "upper"}
+    if named:
+        prefix = ratio_prefix(named)
+        columns |= {
+            "exponentiated": named.replace(" ", "_"),
+            "exponentiated_lower": f"{prefix}_lower",
+            "exponentiated_upper": f"{prefix}_upper",
+        }
+    rows = [{shown: term[name] for name, shown in columns.items()} for term in plain["terms"]]
+    index = pd.Index([term["name"] for term in plain["terms"]], name="term", dtype=object)
+    return pd.DataFrame(rows, index=index, columns=list(columns.values()), dtype="float64")
+
+
+def ratio_prefix(named: str) -> str:
+    """What begins the columns of a ratio's bounds.
+
+    Examples
+    --------
+    >>> ratio_prefix("odds ratio")
+    'or'
+    """
+    return _PREFIXES[named]
+
+
+def _forest_row(term: Term, *, ratio: bool) -> ForestRow:
+    if term.coef is None:
+        return ForestRow(term.name, reason="aliased: a combination of earlier terms")
+    if ratio:
+        return ForestRow(term.name, term.exponentiated, term.exponentiated_lower, term.exponentiated_upper)
+    return ForestRow(term.name, term.coef, term.lower, term.upper)
+
+
+def _coefficient_row(term: Term, result: GlmResult) -> Row:
+    if term.coef is None:
+        return Row(term.name, (BLANK,) * (6 if result.ratio else 5))
+    middle, bounds = estimate(term.coef, term.lower, term.upper).rstrip(")").split(" (")
+    cells = [middle, significant(term.se), bounds, fixed(term.statistic, 2), p_value(term.p)]
+    if result.ratio:
+        cells.insert(0, ratio(term.exponentiated, term.exponentiated_lower, term.exponentiated_upper))
+    return Row(term.name, tuple(cells))
