@@ -1,4 +1,4 @@
-.PHONY: demo test setup setup-run lint clean
+.PHONY: demo test bench setup setup-run lint clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -14,6 +14,9 @@ lint: setup
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+bench: setup
+	$(PYTHON) -m benchmarks.run
 
 setup-run: $(VENV)/.run
 setup: $(VENV)/.dev

@@ -259,7 +259,7 @@ def _place(axes: Axes, forest: Forest, height: float) -> None:
     below = 0.5 + 0.16 * bool(forest.note)
     axes.tick_params(axis="y", pad=72 * (left - 0.04))
     for label in axes.get_yticklabels():
-        label.set_ha("left")
+        label.set_horizontalalignment("left")
     figure.subplots_adjust(left / width, below / height, 1 - right / width, 1 - 0.25 / height)
     if forest.note:
         figure.text(left / width, 0.07 / height, forest.note, color=GREY, fontsize=TEXT - 0.5, va="bottom")

@@ -97,7 +97,7 @@ def _place(axes: Axes, matrix: Matrix) -> None:
     if turned:
         axes.tick_params(axis="x", labelrotation=40, pad=0)
         for label in axes.get_xticklabels():
-            label.set_ha("left")
+            label.set_horizontalalignment("left")
             label.set_rotation_mode("anchor")
     left = width_of(figure, matrix.rows) + (0.45 if matrix.row_title else 0.2)
     above = (0.75 * longest if turned else 0.15) + (0.45 if matrix.column_title else 0.25)

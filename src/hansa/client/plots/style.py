@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:  # the command line starts without matplotlib
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ INK, GREY, LIGHT = "#222222", "#6B6B6B", "#D9D9D9"
 TEXT = 8.0
 """Points, at a width of 6 inches."""
 
-_STYLE: dict[str, Any] = {
+_STYLE = {
     "font.family": "sans-serif",
     "font.size": TEXT,
     "axes.titlesize": TEXT + 1,
@@ -64,7 +64,7 @@ def canvas(ax: Axes | None, width: float, height: float) -> Iterator[Axes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # as above
     from matplotlib.figure import Figure  # as above
 
-    with rc_context(_STYLE):
+    with rc_context(rc=cast("Any", _STYLE)):  # its stub lists every key as a literal
         if ax is not None:
             yield ax
             return

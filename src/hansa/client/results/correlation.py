@@ -32,7 +32,7 @@ class CorrelationView(View):
     @cached_property
     def summary(self) -> pd.DataFrame:
         """The correlation matrix; not-a-number where a variable does not vary."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         names = self._plain["variables"]
         return pd.DataFrame(self._plain["r"], index=names, columns=names, dtype="float64")
@@ -40,7 +40,7 @@ class CorrelationView(View):
     @cached_property
     def intervals(self) -> pd.DataFrame:
         """``r``, ``lower`` and ``upper`` of each pair of variables."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         index = pd.MultiIndex.from_tuples([pair for pair, _ in self._pairs], names=["first", "second"])
         rows = [found for _, found in self._pairs]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hansa.client.plots import FlowStep, Matrix, flow_plot, histogram_plot, matrix_plot
 from hansa.client.results.view import View
@@ -70,8 +70,10 @@ class CrosstabView(View):
         )
         return matrix_plot(matrix, self.summary, ax=ax)
 
-    def _frame(self, body: Sequence[Sequence[float | None]], kind: str, *, total: bool = False) -> pd.DataFrame:
-        import pandas as pd  # noqa: PLC0415  # see view
+    def _frame(
+        self, body: Sequence[Sequence[float | None]], kind: Literal["Int64", "float64"], *, total: bool = False
+    ) -> pd.DataFrame:
+        import pandas as pd
 
         ends = ["total"] if total else []
         rows = pd.Index([*self._plain["row_levels"], *ends], name=self._plain["row"])
@@ -116,7 +118,7 @@ class HistogramView(View):
     @cached_property
     def summary(self) -> pd.DataFrame:
         """One row per bin."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         edges = self._plain["edges"]
         return pd.DataFrame({"lower": edges[:-1], "upper": edges[1:], "n": self._plain["counts"]})
@@ -160,7 +162,7 @@ class FlowView(View):
     @cached_property
     def summary(self) -> pd.DataFrame:
         """One row per stage, everybody first; numbers withheld are ``<NA>``."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         everybody = {"condition": "everybody", "remaining": self._plain["people"], "left_out": 0}
         frame = pd.DataFrame([everybody, *self._plain["stages"]], columns=["condition", "remaining", "left_out"])

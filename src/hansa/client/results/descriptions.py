@@ -58,7 +58,7 @@ class Description(View):
 
         Blank counts are not-a-number, and with them the group's percentages.
         """
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         rows = [row for found in self._plain["categorical"] for row in _level_rows(found)]
         names = ["variable", "group", "level"]
@@ -84,7 +84,7 @@ class Description(View):
         return box_plot(boxes, self.summary.loc[[chosen]], label=chosen, ax=ax)
 
     def _numeric_frame(self, numbers: Callable[[Mapping[str, Any]], dict[str, Any]]) -> pd.DataFrame:
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         found = self._plain["numeric"]
         index = pd.MultiIndex.from_tuples(
@@ -134,7 +134,7 @@ class Table1View(View):
     @cached_property
     def summary(self) -> pd.DataFrame:
         """The table as text, by characteristic and statistic; numbers unrounded are in :attr:`plain`."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         table = self.table()
         heading = ""
@@ -149,7 +149,7 @@ class Table1View(View):
     @cached_property
     def differences(self) -> pd.Series[Any]:
         """The largest standardised difference of two groups, per variable; not-a-number where withheld."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         found = {row["variable"]: row["smd"] for row in self._plain["rows"]}
         return pd.Series(found, dtype="float64", name="smd").rename_axis("variable")

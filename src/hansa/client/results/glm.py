@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # see view
 __all__ = ["GlmFit", "ratio_prefix", "terms_frame"]
 
 _INTERCEPT = "(Intercept)"
+_FIT = (
+    *("n", "df_residual", "deviance", "null_deviance", "loglik", "aic", "bic", "dispersion"),
+    *("pseudo_r2", "deviance_r2", "lr_statistic", "lr_df", "lr_p", "iterations"),
+)
 _PREFIXES = {"odds ratio": "or", "rate ratio": "rr", "risk ratio": "rr", "hazard ratio": "hr", "ratio of means": "rm"}
 
 
@@ -49,16 +53,14 @@ class GlmFit(View):
     @cached_property
     def fit(self) -> pd.Series[Any]:
         """Numbers of the whole model: people, deviance, likelihood, information criteria."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
-        names = ("n", "df_residual", "deviance", "null_deviance", "loglik", "aic", "bic", "dispersion")
-        names += ("pseudo_r2", "deviance_r2", "lr_statistic", "lr_df", "lr_p", "iterations")
-        return pd.Series({name: self._plain[name] for name in names}, dtype="float64", name="value")
+        return pd.Series({name: self._plain[name] for name in _FIT}, dtype="float64", name="value")
 
     @cached_property
     def covariance(self) -> pd.DataFrame:
         """The covariance of the coefficients that are not aliased."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         names = list(self._result.covariance_terms)
         return pd.DataFrame(self._plain["covariance"], index=names, columns=names, dtype="float64")
@@ -195,7 +197,7 @@ class GlmFit(View):
 
 def terms_frame(plain: Mapping[str, Any]) -> pd.DataFrame:
     """The terms of a plain ``glm`` result, one row each."""
-    import pandas as pd  # noqa: PLC0415  # see view
+    import pandas as pd
 
     kind, named = plain["statistic_kind"], plain["ratio"]
     columns = {"coef": "coef", "se": "se", "statistic": kind, "p": "p", "lower": "lower", "upper": "upper"}

@@ -55,7 +55,7 @@ class MetaView(View):
     @cached_property
     def summary(self) -> pd.DataFrame:
         """Estimates, standard errors, intervals, weights (per cent), p values and reasons."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         columns = ["estimate", "se", "lower", "upper", "fixed_weight", "random_weight", "p", "reason"]
         rows = {name: {column: row.get(column) for column in columns} for name, row in self._rows}
@@ -102,6 +102,7 @@ class MetaView(View):
     def _rows(self) -> list[tuple[str, Mapping[str, Any]]]:
         """Sites and combined estimates by name, each with its numbers in the form of the summary."""
         level = self._plain["level"]
+        rows: list[tuple[str, Mapping[str, Any]]]
         rows = [(site["name"], {**site, **_interval(site, level)}) for site in self._plain["sites"]]
         rows.append((_FIXED, self._plain["fixed"]))
         if self._plain["random"] is not None:
@@ -151,7 +152,7 @@ class MetaView(View):
 
 def _interval(site: Mapping[str, Any], level: float) -> dict[str, float | None]:
     """A site's own interval, from its standard error and the normal distribution."""
-    from scipy.special import ndtri  # noqa: PLC0415  # see view
+    from scipy.special import ndtri
 
     if site["estimate"] is None:
         return {"lower": None, "upper": None}

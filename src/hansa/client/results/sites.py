@@ -65,7 +65,7 @@ class SitesView(View):
     @cached_property
     def summary(self) -> pd.DataFrame:
         """The sites' summaries below each other; a site without one has a single row with its ``reason``."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         parts = {name: view.summary.assign(reason="") for name, view in self.views.items()}
         if not parts:

@@ -44,7 +44,7 @@ class ValidationView(View):
     @cached_property
     def summary(self) -> pd.DataFrame:
         """The four measures with their intervals; Brier scores, which have none, are in :attr:`plain`."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         columns = ["value", "se", "lower", "upper"]
         rows = {name: self._plain[name] for name in _WORDS}
@@ -58,7 +58,7 @@ class ValidationView(View):
     @cached_property
     def curve(self) -> pd.DataFrame:
         """The calibration curve: people, events, mean predicted and observed risk with its interval."""
-        import pandas as pd  # noqa: PLC0415  # see view
+        import pandas as pd
 
         return pd.DataFrame(self._plain["curve"], columns=["n", "events", "predicted", "observed", "lower", "upper"])
 

@@ -75,7 +75,7 @@ class View:
         """What the result is, in a line."""
         return f"{self._analysis} ({self.schema})"
 
-    def plot(self, *, ax: Axes | None = None) -> Plot:
+    def plot(self, *, ax: Axes | None = None) -> Plot:  # noqa: ARG002  # subclasses draw on it
         """The result as a picture.
 
         Raises
@@ -85,7 +85,7 @@ class View:
         """
         raise StudyError("this result has no picture", fix="see its summary")
 
-    def pooled(self, term: str, *, method: Estimator = "REML") -> View:
+    def pooled(self, term: str, *, method: Estimator = "REML") -> View:  # noqa: ARG002  # SitesView pools
         """The meta-analysis of one term over the sites, for results that hold the sites' own estimates.
 
         Raises
@@ -95,7 +95,7 @@ class View:
         """
         raise StudyError("this result has no estimates by site", fix="ask for sites", field="term")
 
-    def validate(self, on: str | Sequence[str]) -> View:
+    def validate(self, on: str | Sequence[str]) -> View:  # noqa: ARG002  # GlmFit validates
         """How this model does at another node, for logistic models.
 
         Raises
