@@ -46,7 +46,11 @@ def statsmodels_task() -> Callable[[], Any]:
     frame = rows()
     y, x = frame["y"].to_numpy(dtype=float), sm.add_constant(frame[NAMES].to_numpy())
     del frame
-    return lambda: sm.GLM(y, x, family=sm.families.Binomial()).fit(tol=1e-12).params.tolist()
+
+    def task() -> Any:
+        return sm.GLM(y, x, family=sm.families.Binomial()).fit(tol=1e-12).params.tolist()
+
+    return task
 
 
 def sklearn_task() -> Callable[[], Any]:

@@ -81,7 +81,7 @@ def main() -> None:
     head = [
         "# Benchmarks",
         "",
-        f"`make bench` on {dt.datetime.now(dt.UTC).date()}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"`make bench`, {dt.datetime.now(dt.UTC).date()}, {platform.machine()}, {os.cpu_count()} cores.",
         f"Python {platform.python_version()}, one BLAS thread, best of {REPEATS}.",
         "",
     ]

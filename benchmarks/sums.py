@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ import pandas as pd
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from benchmarks.measure import measured, report
+from hansa.embedded import local as embedded
+from hansa.model.exposure import Exposure
 from hansa.privacy.fixed_point import decode, encode
 from hansa.privacy.secure_sum import RoundContext, mask, pair_key, total_of, unmask
+from hansa.stats import catalogue
+from hansa.stats.contract import Arguments, Cohorts, Frame, Inputs, Method, Output, Preparation, Request, Step
 
 
-def secure_sum(nodes: int, numbers: int) -> Any:
+def secure_sum(nodes: int, numbers: int) -> Callable[[], float]:
     names = tuple(f"node{i}" for i in range(nodes))
     keys = {name: X25519PrivateKey.generate() for name in names}
     shared = {
@@ -43,31 +48,27 @@ def secure_sum(nodes: int, numbers: int) -> Any:
     return task
 
 
-def round_task(numbers: int) -> Any:
+def _exposures(frame: Frame, _arguments: Arguments) -> tuple[Exposure, ...]:
+    rows = np.ones(frame.rows, dtype=np.bool_)
+    return (Exposure("x", rows, np.empty((frame.rows, 0)), variables=frozenset({"x"})),)
+
+
+PREPARATION = Preparation(
+    "bench",
+    1,
+    lambda _arguments: ("x",),
+    lambda _arguments, _variables: {},
+    lambda frame, _arguments: {"x": frame.columns["x"]},
+    _exposures,
+)
+
+
+def round_task(numbers: int) -> Callable[[], float]:
     """Median milliseconds of a round, phases and checks included."""
-    from hansa.stats import catalogue
-    from hansa.stats.contract import Arguments, Cohorts, Frame, Inputs, Method, Output, Preparation, Request, Step
-    from hansa.model.exposure import Exposure
-    import hansa
-
-    def exposures(frame: Frame, _arguments: Arguments) -> tuple[Exposure, ...]:
-        rows = np.ones(frame.rows, dtype=np.bool_)
-        return (Exposure("x", rows, np.empty((frame.rows, 0)), variables=frozenset({"x"})),)
-
-    preparation = Preparation(
-        "bench",
-        1,
-        lambda _arguments: ("x",),
-        lambda _arguments, _variables: {},
-        lambda frame, _arguments: {"x": frame.columns["x"]},
-        exposures,
-    )
+    times: list[float] = []
 
     def compute(arrays: Any, inputs: Inputs) -> dict[str, Any]:
         return {"sums": np.full(numbers, arrays["x"].sum()) * inputs["scale"]}
-
-    step = Step("bench.sum", 1, preparation, (Output("sums", (numbers,), "intermediate"),), compute)
-    times: list[float] = []
 
     def plan(cohorts: Cohorts, _arguments: Arguments) -> Any:
         for i in range(60):
@@ -76,14 +77,12 @@ def round_task(numbers: int) -> Any:
             times.append(time.perf_counter() - began)
         return {}
 
+    step = Step("bench.sum", 1, PREPARATION, (Output("sums", (numbers,), "intermediate"),), compute)
     method = Method("bench", 1, "bench", (step,), plan, lambda _arguments, _variables: ("x",))
     known = catalogue.catalogue()
-    catalogue.catalogue = lambda: {**known, "bench": method}  # type: ignore[assignment]  # this process only
-    import hansa.embedded.local as embedded
-
-    embedded.catalogue = catalogue.catalogue  # type: ignore[assignment]  # as above
+    embedded.catalogue = lambda: {**known, "bench": method}  # type: ignore[assignment,attr-defined]  # here only
     frame = pd.DataFrame({"x": np.random.default_rng(1).standard_normal(200)})
-    league = hansa.local({f"node{i}": frame for i in range(3)})
+    league = embedded.local({f"node{i}": frame for i in range(3)})
     submitted = league.submit(league.study({"bench": {"method": "bench", "arguments": {"of": "x"}}}))
 
     def task() -> float:

@@ -36,6 +36,7 @@ from hansa.privacy.rules import ADVICE, Breach, counts_as_node, judge, judge_nod
 from hansa.privacy.secure_sum import SEED_BYTES, RoundContext, mask, pair_key, total_of
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Method, Share, Step, share, zero_totals
+from hansa.wire import Message
 from hansa.wire import encode as to_cbor
 from hansa.wire.messages import PastPopulation, RoundAsked, RunReady
 
@@ -74,6 +75,7 @@ class Round:
     phase: str = "counted"
     self_seed: bytes = field(default_factory=lambda: secrets.token_bytes(SEED_BYTES), repr=False)
     survivors: tuple[str, ...] = ()
+    sent: dict[str, Message] = field(default_factory=dict)
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from hansa.model import Value, read_value
 from hansa.wire.codec import decode, encode
 from hansa.wire.keys import Signer, key_id, verify_signature
 
-__all__ = ["Envelope", "Keys", "Message", "open_message", "peek", "seal"]
+__all__ = ["Envelope", "Keys", "Message", "open_message", "payload_of", "peek", "seal"]
 
 
 class Message(Value):
@@ -51,9 +51,14 @@ class Envelope:
     signature: bytes
 
 
+def payload_of(message: Message) -> bytes:
+    """The bytes of a message's body, which its signature covers."""
+    return encode(dict(_fields(message)))
+
+
 def seal(message: Message, signer: Signer) -> bytes:
     """The signed envelope of a message."""
-    payload = encode(dict(_fields(message)))
+    payload = payload_of(message)
     context = f"hansa/{message.kind()}/{message.version().split('.', maxsplit=1)[0]}"
     signature = signer.sign(context, payload)
     return encode([message.kind(), message.version(), key_id(signer.public), payload, signature])

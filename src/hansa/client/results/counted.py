@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from hansa.client.plots import FlowStep, Matrix, flow_plot, histogram_plot, matrix_plot
@@ -140,10 +142,10 @@ class HistogramView(View):
 
     def _bins(self) -> TableData:
         edges, counts = self._plain["edges"], self._plain["counts"]
-        total = self._plain["n"]
+        total, narrowest = self._plain["n"], min(high - low for low, high in pairwise(edges))
         rows = tuple(
-            Row(f"{_edge(low)} to below {_edge(high)}", (count(number), percent(100 * number / total)))
-            for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True)
+            Row(f"{_edge(low, narrowest)} to below {_edge(high, narrowest)}", (count(number), percent(100 * number / total)))
+            for (low, high), number in zip(pairwise(edges), counts, strict=True)
         )
         notes = [f"n = {count(total)}. The first and last bin hold all beyond them, too."]
         if self._plain["merged"]:
@@ -191,8 +193,11 @@ def _share(number: int | None, part: float | None) -> str:
     return count(number) if part is None else f"{count(number)} ({percent(part)})"
 
 
-def _edge(value: float) -> str:
-    return f"{value:.10g}".replace("-", "−")
+def _edge(value: float, width: float) -> str:
+    """An edge, exact to a hundredth of a bin's width."""
+    decimals = max(0, 2 - math.floor(math.log10(width)))
+    text = fixed(value, decimals)
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def _condition(condition: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ __all__ = ["Description", "Table1View"]
 
 _EVERYBODY = "all"
 _MISSING = "(missing)"
-_COARSE_NOTE = "~ a quantile that may be off in the digits shown: see error_bounds."
+_COARSE_NOTE = "~ a quantile that is not known to all digits shown: see error_bounds."
 
 
 class Description(View):
@@ -236,17 +237,17 @@ def _summary_cells(summary: Mapping[str, Any]) -> tuple[str, ...]:
         count(summary["n"]),
         count(summary["missing"]),
         _to(summary["mean"], decimals),
-        significant(summary["sd"]),
+        _to(summary["sd"], decimals),
         *(_quantile(one, decimals) for one in summary["quantiles"]),
     )
 
 
 def _decimals(sd: float | None) -> int | None:
-    """The decimals of a standard deviation of three significant digits, for all that is in its unit."""
-    if sd is None or sd == 0:
+    """The decimals for all that is in a variable's unit: two digits of a standard deviation below 10."""
+    if sd is None or not 1e-5 < sd < 1e7:
         return None
-    text = significant(sd)
-    return len(text.partition(".")[2]) if "×" not in text else None
+    power = math.floor(math.log10(sd))
+    return 1 - power if power < 1 else int(power < 2)
 
 
 def _to(value: float | None, decimals: int | None) -> str:
@@ -254,14 +255,16 @@ def _to(value: float | None, decimals: int | None) -> str:
 
 
 def _quantile(found: Mapping[str, Any], decimals: int | None) -> str:
-    """A quantile without decimals where it is whole; one that may be off in a digit shown is marked."""
+    """A quantile without decimals where it is whole; one that may be off in a digit shown is marked and coarse."""
     value, bound = found["estimate"], found["error_bound"]
     if value is None:
         return BLANK
     whole = abs(value - round(value)) < 1e-6
     text = fixed(value, 0) if whole and decimals is not None else _to(value, decimals)
-    step = 10.0 ** -len(text.partition(".")[2])
-    return f"~{text}" if bound is not None and bound > step / 2 else text
+    shown = len(text.partition(".")[2])
+    if bound is None or bound <= 0.5 * 10.0**-shown:
+        return text
+    return f"~{_to(value, min(shown, max(0, math.floor(-math.log10(2 * bound)))))}"
 
 
 def _notes(rows: Sequence[Row], plain: Mapping[str, Any]) -> tuple[str, ...]:
@@ -305,7 +308,7 @@ def _mean(cell: Mapping[str, Any]) -> str:
     if cell["mean"] is None:
         return BLANK
     decimals = _decimals(cell["sd"])
-    return f"{_to(cell['mean'], decimals)} ({significant(cell['sd'])})"
+    return f"{_to(cell['mean'], decimals)} ({_to(cell['sd'], decimals)})"
 
 
 def _median(cell: Mapping[str, Any]) -> str:

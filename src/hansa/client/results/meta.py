@@ -58,7 +58,7 @@ class MetaView(View):
         import pandas as pd
 
         columns = ["estimate", "se", "lower", "upper", "fixed_weight", "random_weight", "p", "reason"]
-        rows = {name: {column: row.get(column) for column in columns} for name, row in self._rows}
+        rows = {name: {"reason": "", **{part: row[part] for part in columns if part in row}} for name, row in self._rows}
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("site")
         return frame.astype(dict.fromkeys(columns[:-1], "float64"))
 

@@ -92,12 +92,12 @@ def percent(value: float | None) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p-value: two decimals, three below 0.01 and where two would say 0.05 of less.
+    """A p-value: two decimals, three below 0.01, and more where fewer would round up to 0.05.
 
     Examples
     --------
-    >>> p_value(0.1234), p_value(0.0071), p_value(0.0481), p_value(1e-12), p_value(0.9971)
-    ('0.12', '0.007', '0.048', '<0.001', '>0.99')
+    >>> p_value(0.1234), p_value(0.0071), p_value(0.0481), p_value(0.0497), p_value(1e-12), p_value(0.9971)
+    ('0.12', '0.007', '0.048', '0.0497', '<0.001', '>0.99')
     """
     if p is None or not math.isfinite(p):
         return BLANK
@@ -105,7 +105,9 @@ def p_value(p: float | None) -> str:
         return "<0.001"
     if p > 0.99:
         return ">0.99"
-    return f"{p:.3f}" if p < 0.0095 or 0.045 <= p < 0.05 else f"{p:.2f}"
+    if p < 0.0095:
+        return f"{p:.3f}"
+    return next(text for text in (f"{p:.{places}f}" for places in range(2, 20)) if p >= 0.05 or float(text) < 0.05)
 
 
 def interval(low: float | None, high: float | None, digits: int = _DIGITS) -> str:
