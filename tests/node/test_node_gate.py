@@ -17,6 +17,7 @@ from hansa.errors import NotEstimable, Refused
 from hansa.examples import heart, heart_dictionary
 from hansa.model import Analysis, Party
 from hansa.stats.catalogue import catalogue
+from hansa.stats.contract import Request
 from hansa.testing import WEIGHED, SyntheticCohorts, hub_run, submit_bytes, synthetic_cohorts, weighed_round
 
 NODES = ("aachen", "bergen", "cadiz", "delft")
@@ -201,8 +202,6 @@ def test_inputs_that_overflow_a_share_are_one_more_disclosure(value: float) -> N
     league.submit(study)
     run, question = hub_run(league, study, "q")
     step = next(step for step in question.method.steps if step.name == "describe.sums")
-    from hansa.stats.contract import Request  # noqa: PLC0415  one test asks by hand
-
     arguments = {"variables": ["marker"], "by": None, "ranks": 10}
     with pytest.raises(Refused) as caught:
         run.sum(step, Request(arguments), {"centre": np.zeros(1), "scale": np.array([value])})
@@ -274,14 +273,19 @@ def test_releases_that_combine_would_pass_without_the_rank(monkeypatch: pytest.M
     assert _releases(league_of(cohorts()), *PARTS)[-1]["aachen"] == ""
 
 
-def test_a_release_of_few_people_is_refused_and_would_pass_without_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    attack = ("age > 30 and age < 33 and sex == 'female' or age > 90",)
-    found = _releases(league_of(cohorts()), *attack)[0]
-    assert "disclosure" in found.values()
+def seven_old() -> SyntheticCohorts:
+    found = synthetic_cohorts()
+    frames = {node: frame.assign(age=[80] * 7 + list(frame["age"][7:])) for node, frame in found.frames.items()}
+    return SyntheticCohorts(frames, found.dictionary)
+
+
+def test_a_release_of_seven_people_is_refused_and_would_pass_without_its_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert set(_releases(league_of(seven_old()), "age > 75")[0].values()) == {"disclosure"}
     without(monkeypatch, "site exposures")
-    monkeypatch.setattr("hansa.node.site.isolates_few", lambda *_: False)
-    monkeypatch.setattr("hansa.node.prepared.dominant", lambda *_: ())
-    assert set(_releases(league_of(cohorts()), *attack)[0].values()) == {""}
+    without(monkeypatch, "combinations")
+    assert set(_releases(league_of(seven_old()), "age > 75")[0].values()) == {""}
 
 
 # --- restarts, people ------------------------------------------------------------------------------------------------
@@ -301,8 +305,8 @@ def many_rows() -> SyntheticCohorts:
     found = synthetic_cohorts(dict.fromkeys(NODES, 40), rows_per_person=1)
     frames = {}
     for node, frame in found.frames.items():
-        frame = frame.assign(person=[f"{node}-{row}" for row in range(len(frame))], sex="male")
-        frames[node] = frame.loc[frame.index.repeat([50, *[1] * 39])].reset_index(drop=True)
+        named = frame.assign(person=[f"{node}-{row}" for row in range(len(frame))], sex="male")
+        frames[node] = named.loc[named.index.repeat([50, *[1] * 39])].reset_index(drop=True)
         frames[node].loc[:49, "sex"] = "female"
     dictionary = found.dictionary.model_copy(update={"person": "person", "one_row_per_person": False})
     return SyntheticCohorts(frames, dictionary)
@@ -319,7 +323,7 @@ def test_fifty_rows_would_be_a_group_if_rows_were_people() -> None:
     assert _model("marker ~ sex")(local(frames, by_row)) is not None
 
 
-# --- what a refusal says -----------------------------------------------------------------------------------------------
+# --- what a refusal says ------------------------------------------------------------------------------
 
 
 def test_all_refusals_for_disclosure_read_the_same_and_name_nothing() -> None:

@@ -13,7 +13,7 @@ from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
 from hansa.node.prepared import Prepared, count_exposures, count_weights, exposure_key, prepare
 from hansa.privacy.history import Population, comparable, differences, isolates_few, judge_differences
-from hansa.privacy.rules import Breach, judge, judge_parameters
+from hansa.privacy.rules import Breach, judge, judge_cross, judge_parameters
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Request, Step, Totals, share, zero_totals
 from hansa.stats.plain import to_plain
@@ -108,7 +108,8 @@ class _OneSite:
             limits=self.limits,
         )
         for tally in counted.tallies:
-            self.breaches.extend((*judge(tally, self.limits), *judge_parameters(tally, self.limits)))
+            for rule in (judge, judge_cross, judge_parameters):
+                self.breaches.extend(rule(tally, self.limits))
         sentence = "two people make up nearly all of this sum"
         self.breaches.extend(Breach("dominance", place, sentence) for place in counted.dominated)
         self.populations.update({population.id: population for population in counted.populations})

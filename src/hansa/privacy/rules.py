@@ -16,7 +16,7 @@ from hansa.privacy.counts import Tally
 from hansa.privacy.people import People
 from hansa.privacy.thresholds import Thresholds
 
-__all__ = ["ADVICE", "Breach", "counts_as_node", "dominant", "judge", "judge_nodes", "judge_parameters"]
+__all__ = ["ADVICE", "Breach", "counts_as_node", "dominant", "judge", "judge_cross", "judge_nodes", "judge_parameters"]
 
 ADVICE = "fix one analysis set for all models, merge sparse levels, or widen the population"
 """The one general advice that leaves a node with a data-dependent refusal."""
@@ -57,6 +57,25 @@ def judge_parameters(tally: Tally, limits: Thresholds) -> tuple[Breach, ...]:
             f"{len(tally.block.names)} columns are too many for these people: more could be solved for than hidden",
         ),
     )
+
+
+def judge_cross(tally: Tally, limits: Thresholds) -> tuple[Breach, ...]:
+    """Few people in any of the four cells of two two-valued columns, for a release of one site.
+
+    A site's own coefficient and standard error of a two-valued column give the four counts away (the variance
+    of a log odds ratio is the sum of their reciprocals); over the league the counts are of no single site.
+    """
+    if not tally.block.products:
+        return ()
+    present, absent = tally.column(0), tally.column(1)
+    two_valued = (tally.column(4) < _HALF) & (present > _HALF) & (absent > _HALF)
+    found = []
+    for first, second, both in zip(*np.triu_indices(len(tally.block.names), k=1), tally.pairs, strict=True):
+        cells = (both, present[first] - both, present[second] - both, absent[first] - present[second] + both)
+        if two_valued[first] and two_valued[second] and any(_few(float(count), limits.cell) for count in cells):
+            place = f"{tally.block.name}: {tally.block.names[first]} by {tally.block.names[second]}"
+            found.append(Breach("cell", place, f"fewer than {limits.cell} people are in one of the four cells"))
+    return tuple(found)
 
 
 def judge_nodes(counting: float, limits: Thresholds) -> tuple[Breach, ...]:

@@ -113,16 +113,14 @@ def held_out(story: Story) -> str:
 
 def site_rows(story: Story, analysis: str) -> tuple[SiteRow, ...]:
     """Each hospital's own answer to an analysis, in the page's order."""
-    answers = {answer.node: answer for answer in getattr(story.results[analysis], "answers", ())}
-    return tuple(_site_row(node, answers[node].result, answers[node].refused) for node in in_order(answers))
-
-
-def _site_row(node: str, result: Mapping[str, Any] | None, refused: str) -> SiteRow:
-    if refused or result is None:
-        return SiteRow(node, "refused", None, {}, refused)
-    if result["schema"].startswith("not-estimable"):
-        return SiteRow(node, "inestimable", None, {}, f"{result['what']}: {result['why']}")
-    return SiteRow(node, "answered", result["n"], terms_of(result), "")
+    plain = story.results[analysis].plain
+    answered, reasons = plain["results"], plain["reasons"]
+    return tuple(
+        SiteRow(node, "answered", answered[node]["n"], terms_of(answered[node]), "")
+        if node in answered
+        else SiteRow(node, "refused" if reasons[node].startswith("refused") else "inestimable", None, {}, reasons[node])
+        for node in in_order([*answered, *reasons])
+    )
 
 
 def analysed(story: Story) -> dict[str, int]:

@@ -43,5 +43,11 @@ def calibration_plot(
         axes.set_xlabel("Predicted risk")
         axes.set_ylabel("Observed share")
         frame(axes, "left", "bottom")
-        axes.text(0.02, 0.98, "\n".join(said), transform=axes.transAxes, va="top", linespacing=1.4)
+        _say(axes, "\n".join(said), above=sum(observed) > sum(predicted))
         return Plot(figure_of(axes), axes, data)
+
+
+def _say(axes: Axes, said: str, *, above: bool) -> None:
+    """In the corner that the curve leaves free."""
+    x, y, across, along = (0.98, 0.02, "right", "bottom") if above else (0.02, 0.98, "left", "top")
+    axes.text(x, y, said, transform=axes.transAxes, ha=across, va=along, linespacing=1.4)

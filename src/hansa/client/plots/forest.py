@@ -24,7 +24,9 @@ _ROW_HEIGHT = 0.26
 _WIDTH = 6.0
 _GAP = 0.14
 _SQUARE = (2.5, 9.0)
-_BEYOND = 3.0
+_BEYOND = {"single": 3.0, "pooled": 6.0, "prediction": 3.0}
+"""Of the usual half width of an interval, how far one of each kind may reach out."""
+
 _LIGHTEST = 2.0
 
 
@@ -52,9 +54,9 @@ class ForestRow:
 
 @dataclass(frozen=True)
 class Forest:
-    """What a forest plot shows: ``effect`` ("odds ratio") of ``what`` ("age").
+    """What a forest plot shows: ``effect`` ("odds ratio") of ``what`` ("age"); ``reference`` is no effect.
 
-    With ``ratio`` the axis is logarithmic and no effect is at 1, else at 0.
+    With ``ratio`` the axis is logarithmic.
     """
 
     rows: tuple[ForestRow, ...]
@@ -62,12 +64,8 @@ class Forest:
     what: str
     level: float
     ratio: bool
+    reference: float
     note: str = ""
-
-    @property
-    def reference(self) -> float:
-        """Where there is no effect."""
-        return 1.0 if self.ratio else 0.0
 
     @property
     def weighted(self) -> bool:
@@ -127,20 +125,24 @@ def _scale(axes: Axes, forest: Forest) -> None:
 def _limits(forest: Forest) -> tuple[float, float]:
     """What the axis spans: everything, or with weights what the sites that weigh something span.
 
-    A site without information must not squeeze the others to a line; of its interval, and of wide ones, the
-    part that reaches far beyond the others is cut.
+    A site without information must not squeeze the others to a line; of its interval, and of very wide ones,
+    the part that reaches far beyond the others is cut.
     """
     scale, back = (math.log, math.exp) if forest.ratio else (float, float)
-    drawn = [row for row in forest.rows if row.is_drawn and (row.weight is None or row.weight > _LIGHTEST)]
-    pairs = [(scale(row.lower), scale(row.upper)) for row in drawn if row.lower is not None and row.upper is not None]
-    middles = [scale(row.estimate) for row in drawn if row.estimate is not None]
-    halves = sorted((high - low) / 2 for low, high in pairs)
-    cap = _BEYOND * halves[len(halves) // 2] if forest.weighted else math.inf
-    zero = scale(forest.reference)
-    low = min([zero, *middles, *(max(lower, min(middles) - cap) for lower, _ in pairs)])
-    high = max([zero, *middles, *(min(upper, max(middles) + cap) for _, upper in pairs)])
-    margin = 0.04 * (high - low) or 0.5
-    return back(low - margin), back(high + margin)
+    spans = [
+        (row.kind, scale(row.lower), scale(row.upper))
+        for row in forest.rows
+        if row.lower is not None and row.upper is not None and (row.weight is None or row.weight > _LIGHTEST)
+    ]
+    halves = sorted((high - low) / 2 for kind, low, high in spans if kind == "single")
+    middles = [(low + high) / 2 for _, low, high in spans]
+    usual = halves[len(halves) // 2] if forest.weighted and halves else math.inf
+    ends = [scale(forest.reference)]
+    for kind, low, high in spans:
+        cap = usual * _BEYOND[kind]
+        ends += [max(low, min(middles) - cap), min(high, max(middles) + cap)]
+    margin = 0.04 * (max(ends) - min(ends)) or 0.5
+    return back(min(ends) - margin), back(max(ends) + margin)
 
 
 def _ratio_ticks(low: float, high: float) -> list[float]:
@@ -180,11 +182,10 @@ def _draw_row(axes: Axes, place: int, row: ForestRow, limits: tuple[float, float
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
         return
+    _whisker(axes, place, row, limits)
     if row.kind == "pooled" and row.estimate is not None:
         _diamond(axes, place, row.estimate, row.lower, row.upper)
-        return
-    _whisker(axes, place, row.lower, row.upper, limits, thick=row.kind == "prediction")
-    if row.estimate is not None and limits[0] <= row.estimate <= limits[1]:
+    elif row.estimate is not None and limits[0] <= row.estimate <= limits[1]:
         axes.plot([row.estimate], [place], "s", color=BLUE, markersize=_side(row.weight, heaviest), markeredgewidth=0)
 
 
@@ -200,11 +201,13 @@ def _diamond(axes: Axes, place: int, estimate: float, lower: float, upper: float
     axes.fill(*zip(*corners, strict=True), color=INK, linewidth=0, zorder=3)
 
 
-def _whisker(axes: Axes, place: int, lower: float, upper: float, limits: tuple[float, float], *, thick: bool) -> None:
-    low, high = (min(max(bound, limits[0]), limits[1]) for bound in (lower, upper))
-    colour, width = (GREY, 3.0) if thick else (INK, 1.0)
+def _whisker(axes: Axes, place: int, row: ForestRow, limits: tuple[float, float]) -> None:
+    assert row.lower is not None
+    assert row.upper is not None
+    low, high = (min(max(bound, limits[0]), limits[1]) for bound in (row.lower, row.upper))
+    colour, width = (GREY, 3.0) if row.kind == "prediction" else (INK, 1.0)
     axes.plot([low, high], [place, place], color=colour, linewidth=width, solid_capstyle="butt", zorder=1)
-    for beyond, edge, marker in ((lower < limits[0], low, "<"), (upper > limits[1], high, ">")):
+    for beyond, edge, marker in ((row.lower < limits[0], low, "<"), (row.upper > limits[1], high, ">")):
         if beyond:
             axes.plot([edge], [place], marker, color=colour, markersize=4, markeredgewidth=0, clip_on=False)
 

@@ -144,7 +144,10 @@ class HistogramView(View):
         edges, counts = self._plain["edges"], self._plain["counts"]
         total, narrowest = self._plain["n"], min(high - low for low, high in pairwise(edges))
         rows = tuple(
-            Row(f"{_edge(low, narrowest)} to below {_edge(high, narrowest)}", (count(number), percent(100 * number / total)))
+            Row(
+                f"{_edge(low, narrowest)} to below {_edge(high, narrowest)}",
+                (count(number), percent(100 * number / total)),
+            )
             for (low, high), number in zip(pairwise(edges), counts, strict=True)
         )
         notes = [f"n = {count(total)}. The first and last bin hold all beyond them, too."]

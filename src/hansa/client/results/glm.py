@@ -132,6 +132,7 @@ class GlmFit(View):
             what="",
             level=self._result.level,
             ratio=named is not None,
+            reference=0.0 if named is None else 1.0,
         )
         return forest_plot(forest, self.summary.loc[wanted], ax=ax)
 

@@ -30,7 +30,7 @@ class MetaView(View):
 
     ``summary`` has a row per site, "fixed effect", "random effects" and "prediction", on the scale of the
     coefficient; ``ratio`` names what its exponential is, if anything. Sites without an estimate have a
-    ``reason``.
+    ``reason``. ``ideal`` is the value of a measure of validation that is best.
     """
 
     def __init__(
@@ -42,10 +42,13 @@ class MetaView(View):
         *,
         term: str,
         ratio: str | None,
+        ideal: float | None = None,
     ) -> None:
         super().__init__(plain, outcome, study, analysis)
         self.term = term
         self.ratio = ratio
+        self._ideal = ideal or 0.0
+        self._effect = _headed(ratio or ("coefficient" if ideal is None else "estimate"))
 
     @property
     def title(self) -> str:
@@ -58,7 +61,9 @@ class MetaView(View):
         import pandas as pd
 
         columns = ["estimate", "se", "lower", "upper", "fixed_weight", "random_weight", "p", "reason"]
-        rows = {name: {"reason": "", **{part: row[part] for part in columns if part in row}} for name, row in self._rows}
+        rows = {
+            name: {"reason": "", **{part: row[part] for part in columns if part in row}} for name, row in self._rows
+        }
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("site")
         return frame.astype(dict.fromkeys(columns[:-1], "float64"))
 
@@ -72,18 +77,14 @@ class MetaView(View):
         """A forest plot by site: squares by weight, diamonds for both combined estimates."""
         forest = Forest(
             rows=tuple(self._forest_row(name, row) for name, row in self._rows),
-            effect=self.ratio or "coefficient",
+            effect=self._effect,
             what=self.term,
             level=self._plain["level"],
             ratio=self.ratio is not None,
+            reference=self._ideal if self.ratio is None else 1.0,
             note=self._note,
         )
         return forest_plot(forest, self.summary, ax=ax)
-
-    @property
-    def _effect(self) -> str:
-        named = self.ratio or "coefficient"
-        return f"{named[0].upper()}{named[1:]}"
 
     @property
     def _used(self) -> str:
@@ -148,6 +149,10 @@ class MetaView(View):
         text = BLANK if low is None else written(middle, low, high)
         weight = row.get("random_weight")
         return text, "" if weight is None else fixed(weight, 1), p_value(row["p"]) if row.get("p") is not None else ""
+
+
+def _headed(name: str) -> str:
+    return f"{name[0].upper()}{name[1:]}"
 
 
 def _interval(site: Mapping[str, Any], level: float) -> dict[str, float | None]:

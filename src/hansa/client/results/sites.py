@@ -39,8 +39,6 @@ class SitesView(View):
         The results of the sites that gave one, by site.
     reasons : mapping
         Why the others gave none, by site.
-    order : sequence of str
-        The sites as asked.
     """
 
     def __init__(
@@ -148,7 +146,9 @@ class SitesView(View):
         shown = f"{self._ratio or 'estimate'} ({100 * self._level:g}% CI)"
         rows: list[Row] = []
         for name, view in self.views.items():
-            rows += [Row(name, (count(view.plain.get("n")), "", "")), *_estimate_rows(view.plain)]
+            people = count(view.plain["n"]) if "n" in view.plain else ""
+            estimates = _estimate_rows(view.plain)
+            rows += [Row(name, (people, "" if estimates else "answered", "")), *estimates]
         rows += [Row(name, (BLANK, reason, "")) for name, reason in self.reasons.items()]
         columns = ("Site", "n", shown[0].upper() + shown[1:], "p")
         return TableData(self.title, columns, tuple(rows))
