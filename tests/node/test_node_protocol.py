@@ -372,8 +372,9 @@ def test_a_tally_of_an_earlier_round_is_refused(league: LocalLeague) -> None:
     def lie(_node: str, message: Message) -> Message:
         return message.model_copy(update={"counted": tuple(old)}) if isinstance(message, CountsShown) else message
 
-    with pytest.raises(Refused, match="different rounds"):
+    with pytest.raises(Refused) as caught:
         total(*with_lie(league, lie))
+    assert caught.value.reason == "protocol"
 
 
 @pytest.mark.parametrize("name", sorted(BAD_PAYLOADS))
@@ -570,9 +571,10 @@ def test_arguments_of_any_shape_give_a_signed_no_or_an_answer(fuzzed: LocalLeagu
     place: dict[str, Any] = {"study": study.id, "run": run.run, "round": 0, "attempt": 0}
     asked = RoundAsked(**place, step="describe.sums", step_version=1, arguments=arguments, inputs={})
     try:
-        exchange.ask(run.roster, asked, Counted)
-    except HansaError as refusal:
-        assert isinstance(refusal, Refused)
+        found = exchange.ask(run.roster, asked, Counted)
+    except Refused:
+        return
+    assert set(found) == set(NODES)
 
 
 def test_a_fault_at_a_node_is_noted_there_and_tells_nothing_outside(

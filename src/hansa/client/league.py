@@ -13,6 +13,7 @@ from typing import Any
 
 from hansa.client.questions import Questions
 from hansa.client.results import View, read_outcome, read_sites
+from hansa.client.subgroups import read_subgroups, subgroup_analyses
 from hansa.engine import HubGateway, Progress
 from hansa.formula import derived_variables
 from hansa.governance import explain
@@ -110,6 +111,10 @@ class League(Questions):
 
     def _ask(self, analysis: Analysis, **study: Any) -> View:
         return self.submit(self.study({"question": analysis}, **study)).run("question")
+
+    def _ask_by(self, analysis: Analysis, by: str, **study: Any) -> View:
+        asked, levels = subgroup_analyses(analysis, by, self.dictionary, study.get("derive", {}))
+        return read_subgroups(self.submit(self.study(asked, **study)), by, levels)
 
 
 @dataclass(frozen=True, eq=False)

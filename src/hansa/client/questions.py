@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hansa.client.results import View
 from hansa.model import Analysis
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Questions"]
 
@@ -24,6 +21,9 @@ class Questions:
     def _ask(self, analysis: Analysis, **study: Any) -> View:
         raise NotImplementedError
 
+    def _ask_by(self, analysis: Analysis, by: str, **study: Any) -> View:
+        raise NotImplementedError
+
     def glm(
         self,
         formula: str,
@@ -35,17 +35,21 @@ class Questions:
         weights_type: str = "frequency",
         covariance: str | None = None,
         level: float = 0.95,
+        by: str | None = None,
         **keywords: Any,
     ) -> View:
         """A generalised linear model over all cohorts, equal to the pooled one.
 
-        ``node="intercepts"`` gives every cohort an intercept of its own, which never leaves it.
+        ``node="intercepts"`` gives every cohort an intercept of its own, which never leaves it. ``by`` fits the
+        model in each level of a variable and tests whether the levels differ.
         """
         arguments = {"formula": formula, "family": family, "node": node, "level": level}
         optional = {"link": link, "covariance": covariance, "weights": weights}
         arguments |= {name: value for name, value in optional.items() if value is not None}
         if weights is not None:
             arguments["weights_type"] = weights_type
+        if by is not None:
+            return self._by(by, arguments, keywords)
         return self._question("glm", arguments, keywords)
 
     def sites(self, formula: str, *, term: str | None = None, **keywords: Any) -> View:
@@ -82,14 +86,23 @@ class Questions:
         """How many people remain after each condition; ``known: chol`` keeps those with a value."""
         return self._question("flow", {"stages": list(stages)}, keywords)
 
+    def _by(self, by: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> View:
+        chosen, study = _split(keywords)
+        return self._ask_by(Analysis(method="glm", arguments=dict(arguments), **chosen), by, **study)
+
     def _question(self, method: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> View:
-        chosen = {name: value for name, value in keywords.items() if name in _ANALYSIS}
-        study = {name: value for name, value in keywords.items() if name not in _ANALYSIS}
+        chosen, study = _split(keywords)
         return self._ask(Analysis(method=method, arguments=dict(arguments), **chosen), **study)
 
 
 _ANALYSIS = frozenset({"population", "complete", "nodes", "sites"})
 _GLM = ("family", "link", "weights", "weights_type", "covariance", "level")
+
+
+def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keywords of the analysis, and those of the study around it."""
+    chosen = {name: value for name, value in keywords.items() if name in _ANALYSIS}
+    return chosen, {name: value for name, value in keywords.items() if name not in _ANALYSIS}
 
 
 def _options(keywords: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

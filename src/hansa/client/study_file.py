@@ -46,9 +46,7 @@ def check_study(study: Study, dictionary: Dictionary) -> tuple[str, ...]:
             f"the regressions use {len(sets)} analysis sets; give them one by listing the same variables under"
             " complete, or some may be refused because few people differ"
         )
-    beyond = set().union(*(question.touched | question.raw for question in questions.values())) - set(
-        study.variables
-    )
+    beyond = set().union(*(question.touched | question.raw for question in questions.values())) - set(study.variables)
     if beyond:
         raise StudyError(
             "the analyses use variables that the study does not declare",

@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # see view
 __all__ = ["SitesView"]
 
 _INTERCEPT = "(Intercept)"
-_MEASURES = ("intercept", "slope")
-"""Of a validation, what has a standard error on a scale that may be pooled as it is."""
+_MEASURES = {"intercept": 0.0, "slope": 1.0}
+"""Of a validation, what has a standard error on a scale that may be pooled as it is, and its best value."""
 
 
 class SitesView(View):
@@ -113,7 +113,15 @@ class SitesView(View):
             names=names,
             reasons=[self.reasons.get(name, "not estimable: this site's model lacks the term") for name in names],
         )
-        return MetaView(to_plain(combined), self._outcome, self._study, self._analysis, term=term, ratio=self._ratio)
+        return MetaView(
+            to_plain(combined),
+            self._outcome,
+            self._study,
+            self._analysis,
+            term=term,
+            ratio=self._ratio,
+            ideal=None if "terms" in self._first else _MEASURES[term],
+        )
 
     def plot(self, *, term: str | None = None, ax: Axes | None = None) -> Plot:
         """A forest plot of a term by site; without a term, of the first that is not the intercept.
@@ -167,17 +175,15 @@ def _estimate_rows(plain: Mapping[str, Any]) -> list[Row]:
             Row(name, ("", estimate(*(plain[name][part] for part in ("value", "lower", "upper"))), ""), 1)
             for name in _effects(plain)
         ]
-    written, prefix = (ratio, "exponentiated") if plain["ratio"] else (estimate, "coef")
-    ends = (f"{prefix}_lower", f"{prefix}_upper") if plain["ratio"] else ("lower", "upper")
-    return [
-        Row(
-            term["name"],
-            ("", BLANK if term["coef"] is None else written(*_parts(term, prefix, ends)), p_value(term["p"])),
-            1,
-        )
-        for term in plain["terms"]
-    ]
+    shown = _shown_ratio if plain["ratio"] else _shown_coefficient
+    return [Row(term["name"], ("", shown(term), p_value(term["p"])), 1) for term in plain["terms"]]
 
 
-def _parts(term: Mapping[str, Any], middle: str, ends: tuple[str, str]) -> tuple[float | None, ...]:
-    return tuple(term[name] for name in (middle, *ends))
+def _shown_ratio(term: Mapping[str, Any]) -> str:
+    if term["coef"] is None:
+        return BLANK
+    return ratio(term["exponentiated"], term["exponentiated_lower"], term["exponentiated_upper"])
+
+
+def _shown_coefficient(term: Mapping[str, Any]) -> str:
+    return BLANK if term["coef"] is None else estimate(term["coef"], term["lower"], term["upper"])
