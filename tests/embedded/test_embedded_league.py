@@ -176,7 +176,7 @@ def test_who_did_not_say_what_they_are_is_not_permitted(cohorts: SyntheticCohort
 
 def test_one_node_that_says_no_does_not_fail_the_study(cohorts: SyntheticCohorts) -> None:
     mixed = policies()
-    mixed["delft"]["rules"] = [{"rule": "human_review"}]
+    mixed["delft"]["rules"] = [{"rule": "human_review", "reason": "the committee reads every study"}]
     league = local(cohorts.frames, cohorts.dictionary, mixed)
     found = league.describe(["age"])
     assert found.provenance["nodes"] == list(NODES[:3])
@@ -185,7 +185,7 @@ def test_one_node_that_says_no_does_not_fail_the_study(cohorts: SyntheticCohorts
 
 
 def test_a_committees_yes_lets_a_referred_study_run(cohorts: SyntheticCohorts) -> None:
-    asked = policies(rules=[{"rule": "human_review"}])
+    asked = policies(rules=[{"rule": "human_review", "reason": "the committee reads every study"}])
     league = local(cohorts.frames, cohorts.dictionary, asked)
     submitted = league.submit(league.study({"q": Analysis(method="describe", arguments={"variables": ["age"]})}))
     assert {decision.verdict for decision in submitted.decisions.values()} == {"refer"}

@@ -115,6 +115,12 @@ def test_a_summand_that_one_person_has_is_refused(league: LocalLeague) -> None:
     assert refused(lambda: numeric(league, "age", "z", derive=two)), "(mean z - mean age) n / 4 is the value"
 
 
+def test_an_outlier_in_tiny_units_is_refused_like_any_other(league: LocalLeague) -> None:
+    tiny = "0.0000000000000000000000001 * (age + 1000000 * marker * (age > 90))"
+    column = {"expression": tiny, "type": "number", "range": (0.0, 1e-15)}
+    assert refused(lambda: numeric(league, "z", derive={"z": column})), "its squares vanish below 2^-64"
+
+
 def test_columns_of_one_question_that_differ_by_one_person_are_refused(league: LocalLeague) -> None:
     two = {"u": derived("marker * (age > 50)"), "v": derived("marker * (age > 50 and age <= 90)")}
     assert refused(lambda: numeric(league, "u", "v", derive=two))
