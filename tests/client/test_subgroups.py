@@ -60,7 +60,9 @@ def _design(pooled: pd.DataFrame, *, interaction: bool) -> pd.DataFrame:
     return design.assign(both=placebo * pooled["x"]) if interaction else design
 
 
-@pytest.mark.parametrize(("formula", "by"), [("y ~ x", "x"), ("y ~ arm + x", "arm"), ("y ~ x - 1", "arm"), ("y ~ 1", "arm")])
+@pytest.mark.parametrize(
+    ("formula", "by"), [("y ~ x", "x"), ("y ~ arm + x", "arm"), ("y ~ x - 1", "arm"), ("y ~ 1", "arm")]
+)
 def test_what_has_no_subgroups_is_said(league: LocalLeague, formula: str, by: str) -> None:
     with pytest.raises(StudyError):
         league.glm(formula, by=by)

@@ -194,6 +194,7 @@ def test_a_committees_yes_lets_a_referred_study_run(cohorts: SyntheticCohorts) -
         stored = node.context.store.study(submitted.study.id)
         assert stored is not None
         assert stored.permit is not None
+    assert plain(submitted.run("q"))["sizes"] == [400]
 
 
 # --- consent, ledger, budget ---------------------------------------------------------------------------------

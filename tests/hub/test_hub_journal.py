@@ -110,6 +110,12 @@ def test_an_unknown_study_or_analysis_is_a_study_error(league: LocalLeague, stud
         league.hub.run(study.id, "unknown")
 
 
+def test_a_cohort_that_the_league_does_not_have_is_a_study_error(league: LocalLeague, study: Study) -> None:
+    elsewhere = study.model_copy(update={"id": "elsewhere", "cohorts": (*study.cohorts, "zagreb")})
+    with pytest.raises(StudyError):
+        league.submit(elsewhere)
+
+
 def test_log_entries_are_commitments_that_do_not_repeat(league: LocalLeague, study: Study) -> None:
     store = league.hub._store
     leaves = [store.node(0, index) for index in range(store.log_size)]

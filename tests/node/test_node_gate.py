@@ -216,7 +216,7 @@ def closed() -> dict[str, dict[str, Any]]:
     return {node: {"name": "p", "version": "1", "node": node, "rules": rules, "alone_ok": False} for node in NODES}
 
 
-def _node_sets(league: LocalLeague) -> object:
+def _node_sets(league: LocalLeague) -> tuple[float, float]:
     return mean(league), mean(league, nodes=NODES[1:])
 
 
@@ -237,7 +237,7 @@ def test_node_sets_that_differ_by_one_would_give_the_share_away(monkeypatch: pyt
     without(monkeypatch, "node sets")
     monkeypatch.setattr("hansa.hub.rounds.left_alone", RULES["node sets"][1])
     league = league_of(cohorts(), policy=closed())
-    everybody, others = _node_sets(league)  # type: ignore[misc]  # two means
+    everybody, others = _node_sets(league)
     share = everybody * 400 - others * 300
     assert share == pytest.approx(cohorts().frames["aachen"]["marker"].sum())
 

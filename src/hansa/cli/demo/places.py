@@ -10,17 +10,17 @@ __all__ = ["Place", "in_order", "place"]
 
 @dataclass(frozen=True)
 class Place:
-    """A node's name for people, and its country."""
+    """A node's name for people, and its country where the name does not tell it."""
 
     name: str
     country: str = ""
 
 
 _PLACES = {
-    "cleveland": Place("Cleveland", "United States"),
+    "cleveland": Place("Cleveland"),
     "budapest": Place("Budapest", "Hungary"),
     "zurich": Place("Zurich", "Switzerland"),
-    "long_beach": Place("Long Beach", "United States"),
+    "long_beach": Place("Long Beach"),
 }
 
 

@@ -260,7 +260,7 @@ def _place(axes: Axes, forest: Forest, height: float) -> None:
     width = left + _middle(axes, forest) + right
     figure.set_figwidth(width)
     below = 0.5 + 0.16 * bool(forest.note)
-    axes.tick_params(axis="y", pad=72 * (left - 0.04))
+    axes.tick_params(axis="y", length=0, pad=72 * (left - 0.04))
     for label in axes.get_yticklabels():
         label.set_horizontalalignment("left")
     figure.subplots_adjust(left / width, below / height, 1 - right / width, 1 - 0.25 / height)

@@ -143,7 +143,7 @@ def ratio(middle: float | None, low: float | None, high: float | None) -> str:
     >>> ratio(1.063, 1.046, 1.081), ratio(1.00071, 1.00021, 1.00121), ratio(0.62, 0.021, 17.04)
     ('1.06 (1.05–1.08)', '1.0007 (1.0002–1.0012)', '0.62 (0.021–17.0)')
     """
-    decimals = max(2, _decimals(low, high))
+    decimals = _decimals(low, high)
     return _bracketed(*(_ratio(value, decimals) for value in (middle, low, high)), alone=middle is None)
 
 
@@ -154,11 +154,11 @@ def _decimals(low: float | None, high: float | None) -> int:
 
 
 def _ratio(value: float | None, decimals: int) -> str:
-    if value is None or not 0.095 <= value < math.inf:
+    if value is None or not 1e-5 < value < 1e7:
         return significant(value, 2)
-    if decimals > 2:
-        return fixed(value, decimals)
-    return fixed(value, min(2, max(0, 2 - math.floor(math.log10(value)))))
+    power = math.floor(math.log10(value))
+    usual = 1 - power if value < 0.095 else min(2, max(0, 2 - power))
+    return fixed(value, max(usual, decimals))
 
 
 def _bracketed(middle: str, low: str, high: str, *, alone: bool) -> str:
