@@ -16,7 +16,7 @@ from hansa.engine import Transport
 from hansa.errors import ProtocolError, Refused
 from hansa.model.exposure import FloatArray
 from hansa.privacy.fixed_point import decode
-from hansa.privacy.history import left_alone
+from hansa.privacy.history import given_away
 from hansa.privacy.secure_sum import total_of, unmask
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Request, Step, Totals
@@ -130,9 +130,7 @@ class HubRun:
         unmasked = self._ask(unmasking, Unmasked)
         total = total_of([message.lanes for _, message in answered.values()])
         numbers = decode(unmask(total, [message.seed for _, message in unmasked.values()]))
-        return _split(
-            numbers, step.shapes(step.preparation.dimensions(request.arguments, self._question.variables))
-        )
+        return _split(numbers, step.shapes(step.preparation.dimensions(request.arguments, self._question.variables)))
 
     def _ask(self, message: Message, expected: type[M]) -> dict[str, tuple[bytes, M]]:
         return self._exchange.ask(self.roster, message, expected)
@@ -157,9 +155,7 @@ class HubRun:
         )
         ready = self._ask(opening, RunReady)
         alone = tuple(self._alone(ready))
-        start = RunStart(
-            study=study.id, run=self.run, ready=tuple(sealed for sealed, _ in ready.values()), alone=alone
-        )
+        start = RunStart(study=study.id, run=self.run, ready=tuple(sealed for sealed, _ in ready.values()), alone=alone)
         bindings = {message.binding for _, message in self._ask(start, RunStarted).values()}
         if len(bindings) != 1:
             raise ProtocolError("the nodes do not agree on the roster", why="they saw different messages")
@@ -169,11 +165,13 @@ class HubRun:
         """Permissions of the nodes whose share this run and an earlier question would give away."""
         roster = frozenset(self.roster)
         limits = Thresholds(min_nodes=max(3, self._question.study.min_nodes))
-        apart: set[str] = set()
-        for _, message in ready.values():
-            for past in message.past:
-                if frozenset(past.variables) & self._question.touched:
-                    apart |= left_alone(roster, frozenset(past.roster), limits)
+        rosters = [
+            frozenset(past.roster)
+            for _, message in ready.values()
+            for past in message.past
+            if frozenset(past.variables) & self._question.touched
+        ]
+        apart = given_away(rosters, roster, limits)
         asked = AloneAsked(
             study=self._question.study.id,
             run=self.run,

@@ -40,6 +40,10 @@ class Exposure:
         True for a column that holds 0 and 1 only.
     stratum : bool
         Whether the rows are one group of several (true), or the analysis set of the variables (false).
+    scaled : bool
+        Whether the columns were divided by a public power of two already.
+    remembered : bool
+        Whether the rows are a population that later questions are compared with.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Exposure:
     products: bool = False
     indicator: tuple[bool, ...] = ()
     stratum: bool = False
+    scaled: bool = False
+    remembered: bool = True
 
     def __post_init__(self) -> None:
         n, c = self.columns.shape

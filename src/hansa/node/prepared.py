@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pyroaring import BitMap
@@ -15,6 +15,7 @@ from pyroaring import BitMap
 from hansa.formula import Expr, parse_expression
 from hansa.model.exposure import Exposure, FloatArray
 from hansa.node.analysis_set import AnalysisSet
+from hansa.node.parts import part_exposures, parts_of
 from hansa.privacy.counts import (
     Tally,
     block_of,
@@ -28,10 +29,13 @@ from hansa.privacy.history import Population
 from hansa.privacy.people import People
 from hansa.privacy.rules import dominant
 from hansa.privacy.thresholds import Thresholds
-from hansa.stats.contract import Arguments, Arrays, Preparation, Share, Step
+from hansa.stats.contract import Arguments, Arrays, Frame, Preparation, Share, Step
+from hansa.stats.question import Question
+from hansa.stats.scaling import power_of_two
 from hansa.wire import encode
 
 __all__ = [
+    "Asking",
     "Counted",
     "Prepared",
     "count_exposures",
@@ -41,6 +45,18 @@ __all__ = [
     "prepare_and_count",
     "reads",
 ]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Of whom a question is asked: the nodes, the epochs whose people it is about, and this node's limits.
+
+    ``epochs`` is a digest over purpose and epoch of every node; populations of other epochs are other people.
+    """
+
+    roster: frozenset[str]
+    epochs: str
+    limits: Thresholds
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +110,10 @@ def count_exposures(
     arguments: Arguments,
     among: AnalysisSet,
     *,
-    roster: frozenset[str],
-    limits: Thresholds,
+    asking: Asking,
 ) -> Counted:
     """Count the people behind every sum that this preparation's steps give."""
-    return _prepare_and_count(preparation, arguments, among, roster=roster, limits=limits, build=False)[1]
+    return _prepare_and_count(preparation, arguments, among, asking=asking, build=False)[1]
 
 
 def prepare_and_count(
@@ -106,34 +121,42 @@ def prepare_and_count(
     arguments: Arguments,
     among: AnalysisSet,
     *,
-    roster: frozenset[str],
-    limits: Thresholds,
+    asking: Asking,
 ) -> tuple[Prepared, Counted]:
     """Both, in one pass over the rows."""
-    return _prepare_and_count(preparation, arguments, among, roster=roster, limits=limits, build=True)
+    return _prepare_and_count(preparation, arguments, among, asking=asking, build=True)
 
 
 def _prepare_and_count(
-    preparation: Preparation,
-    arguments: Arguments,
-    among: AnalysisSet,
-    *,
-    roster: frozenset[str],
-    limits: Thresholds,
-    build: bool,
+    preparation: Preparation, arguments: Arguments, among: AnalysisSet, *, asking: Asking, build: bool
 ) -> tuple[Prepared, Counted]:
     expressions = reads(preparation, arguments)
-    counting = _Counting(preparation.exposures(among.empty_frame(expressions), arguments), limits)
+    parts = parts_of(expressions, among.question)
+
+    def exposed(frame: Frame) -> tuple[Exposure, ...]:
+        found = [*preparation.exposures(frame, arguments), *part_exposures(parts, frame, among.question)]
+        return tuple(_scaled(exposure, among.question) for exposure in found)
+
+    counting = _Counting(exposed(among.empty_frame(expressions)), asking.limits)
     partitions: list[Arrays] = []
     people: list[People] = []
     for frame, who in zip(among.frames(expressions), among.people, strict=True):
         if not frame.rows:
             continue
-        counting.add(preparation.exposures(frame, arguments), who, whole=len(among.people) == 1)
+        counting.add(exposed(frame), who, whole=len(among.people) == 1)
         if build:
             partitions.append(preparation.build(frame, arguments))
             people.append(who)
-    return Prepared(tuple(partitions), tuple(people)), counting.counted(among, roster)
+    return Prepared(tuple(partitions), tuple(people)), counting.counted(among, asking)
+
+
+def _scaled(exposure: Exposure, question: Question) -> Exposure:
+    """Columns of known range, divided by a public power of two: the counts are the same, and none overflows."""
+    ranges = [question.variables[name].range if name in question.variables else None for name in exposure.names]
+    if exposure.scaled or not any(ranges):
+        return exposure
+    scales = np.array([power_of_two(known)[1] for known in ranges])
+    return replace(exposure, columns=exposure.columns * scales)
 
 
 class _Counting:
@@ -161,13 +184,13 @@ class _Counting:
             if whole:  # beyond one partition of 65,536 rows the effective people decide
                 self._dominated.update(dominant(exposure, people, self._limits))
 
-    def counted(self, among: AnalysisSet, roster: frozenset[str]) -> Counted:
+    def counted(self, among: AnalysisSet, asking: Asking) -> Counted:
         """All that was counted."""
         tallies = tuple(
             Tally(block_of(exposure), numbers) for exposure, numbers in zip(self._layout, self._totals, strict=True)
         )
         populations = tuple(
-            _population(exposure, place, people, among, roster)
+            _population(exposure, place, people, among, asking)
             for exposure, found in zip(self._layout, self._bitmaps, strict=True)
             for place, people in zip(_places(exposure), found, strict=True)
         )
@@ -198,7 +221,7 @@ def _places(exposure: Exposure) -> tuple[int | None, ...]:
     """The populations of an exposure: its rows (``None``) and each column that marks some people."""
     indicator = exposure.indicator or (False,) * len(exposure.names)
     marked = [i for i, (two, derived) in enumerate(zip(indicator, exposure.derived, strict=True)) if two or derived]
-    return (None, *marked)
+    return (None, *marked) if exposure.remembered else tuple(marked)
 
 
 def _rows_of(exposure: Exposure) -> list[np.ndarray[tuple[int], np.dtype[np.bool_]]]:
@@ -209,12 +232,13 @@ def _rows_of(exposure: Exposure) -> list[np.ndarray[tuple[int], np.dtype[np.bool
 
 
 def _population(
-    exposure: Exposure, place: int | None, people: BitMap, among: AnalysisSet, roster: frozenset[str]
+    exposure: Exposure, place: int | None, people: BitMap, among: AnalysisSet, asking: Asking
 ) -> Population:
     column = "" if place is None else exposure.names[place]
-    variables = among.question.raw_of(parse_expression(name) for name in exposure.variables)
-    parts = [among.question.set_digest, exposure.name, column, *sorted(variables)]
+    condition = [] if among.question.population is None else [among.question.population]
+    variables = among.question.raw_of([*map(parse_expression, exposure.variables), *condition])
+    parts = [among.question.set_digest, exposure.name, column, *sorted(variables), asking.epochs]
     kind = ("stratum" if exposure.stratum else "set") if place is None else "column"
     derived = place is not None and exposure.derived[place]
     digest = hashlib.sha256(encode(parts)).hexdigest()
-    return Population(digest, kind, derived, variables, roster, people)
+    return Population(digest, kind, derived, variables, asking.roster, people)

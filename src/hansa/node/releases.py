@@ -7,7 +7,7 @@ import json
 
 from hansa.errors import ProtocolError, Refused
 from hansa.model import Study
-from hansa.node.context import NodeContext
+from hansa.node.context import NodeContext, purpose_key
 from hansa.node.run import disclosure_refused
 from hansa.node.site import CHECKS, SiteEstimate, estimate
 from hansa.node.studies import alone_ok, permitted
@@ -54,7 +54,7 @@ def _checked(node: NodeContext, study: Study, analysis: str, code: str, *, run: 
     epoch = node.epoch(study)
     among = node.select(study, analysis, epoch.people)
     past = node.store.populations(release=True)
-    found = estimate(node.name, among, past, node.limits(study))
+    found = estimate(node.name, among, past, node.limits(study), epoch=f"{purpose_key(study)} {epoch.number}")
     if found.breaches:
         node.note_breaches(study.id, found.breaches)
         raise disclosure_refused()

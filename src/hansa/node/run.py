@@ -14,13 +14,15 @@ from itertools import combinations
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from pyroaring import BitMap
 
 from hansa.errors import HeadroomError, ProtocolError, Refused
-from hansa.governance import ConsentRegister
+from hansa.governance import ConsentRegister, consent_codes
+from hansa.model import Study
 from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
-from hansa.node.prepared import Counted as CountedExposures
 from hansa.node.prepared import (
+    Asking,
     Prepared,
     count_exposures,
     count_weights,
@@ -29,9 +31,18 @@ from hansa.node.prepared import (
     prepare_and_count,
     reads,
 )
+from hansa.node.prepared import Counted as CountedExposures
 from hansa.privacy.counts import Tally
 from hansa.privacy.fixed_point import Lanes, decode, encode
-from hansa.privacy.history import Population, comparable, differences, judge_differences, left_alone
+from hansa.privacy.history import (
+    Population,
+    comparable,
+    differences,
+    given_away,
+    judge_differences,
+    judge_triples,
+    triples,
+)
 from hansa.privacy.rules import ADVICE, Breach, counts_as_node, judge, judge_nodes, judge_parameters
 from hansa.privacy.secure_sum import SEED_BYTES, RoundContext, mask, pair_key, total_of
 from hansa.privacy.thresholds import Thresholds
@@ -40,7 +51,10 @@ from hansa.wire import Message
 from hansa.wire import encode as to_cbor
 from hansa.wire.messages import PastPopulation, RoundAsked, RunReady
 
-__all__ = ["NodeRun", "Round", "disclosure_refused", "question_part", "round_request"]
+__all__ = ["NodeRun", "Round", "disclosure_refused", "epochs_digest", "question_part", "round_request"]
+
+_Comparison = tuple[tuple[str, str], tuple[int, ...]]
+"""The kinds of what is compared, and the people at this node."""
 
 
 def disclosure_refused() -> Refused:
@@ -94,6 +108,7 @@ class NodeRun:
     code: str
     agreement: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate, repr=False)
     binding: bytes = b""
+    epochs: str = ""
     pair_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
     declared: tuple[Population, ...] = ()
     past: tuple[tuple[PastPopulation, Population | None], ...] = ()
@@ -101,6 +116,7 @@ class NodeRun:
     judged: set[bytes] = field(default_factory=set)
     breaches: tuple[Breach, ...] = ()
     current: Round | None = None
+    _asked_before: list[Population] = field(default_factory=list)
     next_round: int = 0
     _prepared: tuple[bytes, Prepared] | None = None
 
@@ -129,6 +145,7 @@ class NodeRun:
             for node, message in ready.items()
             if node != self.node
         }
+        self.epochs = epochs_digest(self.among.question.study, ready)
         self.past = _all_past(ready, own)
         return self.binding
 
@@ -245,15 +262,15 @@ class NodeRun:
         key = hashlib.sha256(to_cbor([step.preparation.name, asked.arguments])).digest()
         known = self._prepared is not None and self._prepared[0] == key
         judged = exposure_key(step.preparation, asked.arguments) in self.judged
-        what, limits = (step.preparation, asked.arguments, self.among), self.limits
-        roster = frozenset(self.roster)
+        what = (step.preparation, asked.arguments, self.among)
+        asking = Asking(frozenset(self.roster), self.epochs, self.limits)
         if known:
-            return None if judged else count_exposures(*what, roster=roster, limits=limits)
+            return None if judged else count_exposures(*what, asking=asking)
         self._prepared = None  # free the old arrays before the new ones are built
         if judged:
             self._prepared = (key, prepare(*what))
             return None
-        prepared, counted = prepare_and_count(*what, roster=roster, limits=limits)
+        prepared, counted = prepare_and_count(*what, asking=asking)
         self._prepared = (key, prepared)
         return counted
 
@@ -262,9 +279,7 @@ class NodeRun:
     ) -> tuple[tuple[Tally, ...], tuple[tuple[str, str], ...], FloatArray]:
         """The tally's blocks, the kinds of the populations it compares, and its numbers.
 
-        In order: whether this node counts; the exposures; two differences for each comparison with the past
-        and, before anything else of the run is answered, between the analysis sets that the study declares;
-        the weights.
+        In order: whether this node counts; the exposures; the comparisons; the weights.
         """
         blocks: list[Tally] = []
         pairs: list[tuple[str, str]] = []
@@ -273,11 +288,11 @@ class NodeRun:
             self._check_alone(counted.populations)
             numbers[0][0] = counts_as_node(counted.tallies, counted.strata, self.limits)
             blocks.extend(counted.tallies)
-            compared = list(_comparisons(counted.populations, self.past, node=self.node))
-            compared += _declared_pairs(self.declared, node=self.node) if asked.round == 0 else []
+            compared = self._comparisons(counted.populations, first=asked.round == 0)
             pairs.extend(kinds for kinds, _ in compared)
             numbers.extend(tally.numbers for tally in counted.tallies)
             numbers.extend(np.array(counts, dtype=np.float64) for _, counts in compared)
+            self._asked_before.extend(counted.populations)
         if step.weight_names:
             assert self._prepared is not None
             weights = count_weights(step, found, self._prepared[1])
@@ -285,15 +300,50 @@ class NodeRun:
             numbers.append(weights.numbers)
         return tuple(blocks), tuple(pairs), np.concatenate(numbers)
 
+    def _comparisons(self, new: Sequence[Population], *, first: bool) -> list[_Comparison]:
+        """Differences from earlier questions and within this run; before its first answer also between all
+        analysis sets that the study declares; and sets in threes.
+        """
+        old = [*self._remembered(), *self._asked_before]
+        pairs = [(one, other) for one in new for other in old if comparable(one, other)]
+        pairs += [(one, other) for one, other in combinations(new, 2) if comparable(one, other)]
+        pairs += [(one, other) for one, other in combinations(self.declared if first else (), 2)]
+        found: list[_Comparison] = [
+            ((one.kind, other.kind), differences(one, other, node=self.node))
+            for one, other in pairs
+            if one.variables & other.variables and one.id != other.id
+        ]
+        for population in new:
+            sets = [past for past in old if _are_sets(population, past)]
+            found += [
+                (("three", "sets"), triples(population, one, other, node=self.node))
+                for one, other in combinations(sets, 2)
+                if one.variables & other.variables
+            ]
+        return found
+
+    def _remembered(self) -> list[Population]:
+        """The past populations of all nodes, in one order, with this node's own people in them."""
+        return [
+            Population(
+                named.id,
+                named.kind,
+                named.derived,
+                frozenset(named.variables),
+                frozenset(named.roster),
+                BitMap() if mine is None else mine.people,
+            )
+            for named, mine in self.past
+        ]
+
     def _check_alone(self, populations: Sequence[Population]) -> None:
         """Totals over node sets that differ by few nodes give those nodes' shares away: they must agree."""
-        for population in populations:
-            for past, _ in self.past:
-                apart = left_alone(population.roster, frozenset(past.roster), self.limits) - self.granted
-                if apart and population.variables & frozenset(past.variables):
-                    sentence = "an earlier question was asked of nearly the same nodes"
-                    self.breaches = (Breach("node sets", "history", sentence),)
-                    raise disclosure_refused()
+        for variables in {population.variables for population in populations}:
+            rosters = [frozenset(past.roster) for past, _ in self.past if variables & frozenset(past.variables)]
+            if given_away(rosters, frozenset(self.roster), self.limits) - self.granted:
+                sentence = "earlier questions were asked of node sets that differ by few nodes"
+                self.breaches = (Breach("node sets", "history", sentence),)
+                raise disclosure_refused()
 
     def _breaches(self, current: Round, totals: FloatArray) -> list[Breach]:
         found: list[Breach] = []
@@ -307,9 +357,11 @@ class NodeRun:
             position += block.block.size
             found.extend((*judge(tally, self.limits), *judge_parameters(tally, self.limits)))
         for kinds in current.pairs:
-            added, removed = totals[position : position + 2]
-            position += 2
-            found.extend(judge_differences(kinds, float(added), float(removed), self.limits))
+            size = 3 if kinds[0] == "three" else 2
+            counts = [float(count) for count in totals[position : position + size]]
+            position += size
+            triple = kinds[0] == "three"
+            found.extend(judge_triples(counts, self.limits) if triple else _judge_pair(kinds, counts, self.limits))
         for block in weights:
             found.extend(judge(Tally(block.block, totals[position:]), self.limits))
         return found
@@ -338,30 +390,16 @@ def _all_past(
     return tuple((past, mine.get(key)) for key, past in sorted(named.items(), key=lambda item: item[0]))
 
 
-def _comparisons(
-    new: Sequence[Population], past: Sequence[tuple[PastPopulation, Population | None]], *, node: str
-) -> list[tuple[tuple[str, str], tuple[int, int]]]:
-    """Per pair that is to be compared, the kinds and the differing people at this node."""
-    found = []
-    for population in new:
-        for named, remembered in past:
-            old = Population(
-                named.id,
-                named.kind,
-                named.derived,
-                frozenset(named.variables),
-                frozenset(named.roster),
-                remembered.people if remembered is not None else type(population.people)(),
-            )
-            if comparable(population, old):
-                found.append(((population.kind, old.kind), differences(population, old, node=node)))
-    return found
+def _judge_pair(kinds: tuple[str, str], counts: Sequence[float], limits: Thresholds) -> tuple[Breach, ...]:
+    added, removed = counts
+    return judge_differences(kinds, added, removed, limits)
 
 
-def _declared_pairs(declared: Sequence[Population], *, node: str) -> list[tuple[tuple[str, str], tuple[int, int]]]:
-    """The comparisons between the analysis sets of one study."""
-    return [
-        ((one.kind, other.kind), differences(one, other, node=node))
-        for one, other in combinations(declared, 2)
-        if comparable(one, other)
-    ]
+def _are_sets(new: Population, past: Population) -> bool:
+    return new.kind == past.kind == "set" and bool(new.variables & past.variables) and new.id != past.id
+
+
+def epochs_digest(study: Study, ready: Mapping[str, RunReady]) -> str:
+    """What names the people that all nodes stand ready with: the purpose, and each node's epoch."""
+    epochs = [[node, message.epoch] for node, message in sorted(ready.items())]
+    return hashlib.sha256(to_cbor([list(consent_codes(study.purpose)), epochs])).hexdigest()

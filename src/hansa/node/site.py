@@ -11,7 +11,7 @@ from hansa.errors import NotEstimable
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
-from hansa.node.prepared import Prepared, count_exposures, count_weights, exposure_key, prepare
+from hansa.node.prepared import Asking, Prepared, count_exposures, count_weights, exposure_key, prepare
 from hansa.privacy.history import Population, comparable, differences, isolates_few, judge_differences
 from hansa.privacy.rules import Breach, judge, judge_cross, judge_parameters
 from hansa.privacy.thresholds import Thresholds
@@ -32,12 +32,14 @@ class SiteEstimate:
     populations: tuple[Population, ...]
 
 
-def estimate(node: str, among: AnalysisSet, past: Sequence[Population], limits: Thresholds) -> SiteEstimate:
+def estimate(
+    node: str, among: AnalysisSet, past: Sequence[Population], limits: Thresholds, *, epoch: str
+) -> SiteEstimate:
     """Run the question's plan over this node's rows, watching every sum it asks for.
 
     An estimate that the data do not determine is a result too: it says which term and why.
     """
-    cohorts = _OneSite(node, among, limits)
+    cohorts = _OneSite(node, among, epoch, limits)
     try:
         result = to_plain(among.question.method.plan(cohorts, among.question.arguments))
     except NotEstimable as fault:
@@ -69,6 +71,7 @@ class _OneSite:
 
     node: str
     among: AnalysisSet
+    epoch: str
     limits: Thresholds
     breaches: list[Breach] = field(default_factory=list)
     populations: dict[str, Population] = field(default_factory=dict)
@@ -104,8 +107,7 @@ class _OneSite:
             step.preparation,
             request.arguments,
             self.among,
-            roster=frozenset({self.node}),
-            limits=self.limits,
+            asking=Asking(frozenset({self.node}), self.epoch, self.limits),
         )
         for tally in counted.tallies:
             for rule in (judge, judge_cross, judge_parameters):

@@ -9,6 +9,9 @@ a zero, the people with a value that is neither of the first two that the node s
 league: the column has two values, however it is written), and the two sums of Kish's effective number of
 people (Kish 1965, section 11.7), (sum |d|)^2 / sum d^2, where d is a person's distance from a fixed centre of
 the column at that node; for each pair of columns whose product is summed, the people with both not zero.
+
+Hub and nodes can add the tallies up before they are judged, so they hold no sizes, only their powers of two:
+the effective number changes by less than a factor of two, and of a single person only a power of two is told.
 """
 
 from __future__ import annotations
@@ -38,6 +41,9 @@ _NOISE = 2.0**-46
 
 _CENTRE_ROWS = 4096
 _BLOCK_ROWS = 4096
+_EXPONENT = np.int64(0x7FF0000000000000)  # IEEE 754: the bits of a float64 that hold its power of two
+_SMALLEST = 2.0**-28
+_MANY = 2.0**40
 _KINDS = 5  # numbers for each column
 
 
@@ -166,11 +172,22 @@ def tally_weights(
         distance = people.total(np.abs(column - centres[place] if place < centred else column))
         least = _NOISE * float(distance.max(initial=0.0))
         distance[distance <= least] = 0.0
-        total.append([len(distance), 0.0, float(distance.sum()), float(distance @ distance), 0.0])
+        first, second = _sums(distance[:, None])
+        total.append([len(distance), 0.0, float(first[0]), float(second[0]), 0.0])
     numbers = np.array(total).T.ravel()
     return Tally(weight_block(names), np.concatenate([numbers[:1], numbers]))
 
 
 def _sums(distance: FloatArray) -> list[FloatArray]:
-    """Per column, the sum of distances and of their squares."""
-    return [np.ones(len(distance)) @ distance, np.einsum("ij,ij->j", distance, distance)]
+    """Per column, the sums of the sizes' powers of two and of their squares."""
+    sizes = _powers_of_two(distance)
+    first, second = np.ones(len(sizes)) @ sizes, np.einsum("ij,ij->j", sizes, sizes)
+    # Too small to be told apart in 64 fraction bits: whoever wrote such a column is refused, not believed.
+    lost = (first > 0) & (sizes.max(axis=0, initial=0.0) < _SMALLEST)
+    return [np.where(lost, 1.0, first), np.where(lost, _MANY, second)]
+
+
+def _powers_of_two(sizes: FloatArray) -> FloatArray:
+    """Each size's nearest power of two (on the logarithmic scale); zero stays zero."""
+    rounded: FloatArray = ((sizes * np.sqrt(2.0)).view(np.int64) & _EXPONENT).view(np.float64)
+    return rounded

@@ -11,14 +11,16 @@ that share a dictionary variable are compared in the count round of the later on
 Strata and levels that are plain dictionary levels are not compared with each other (an asker cannot cut them
 to fit a person), only with derived ones.
 
-For a site's own releases also combinations are checked (P1 + P2 - P3): no linear combination of released
-populations may rest on fewer than ``differing`` people.
+Three analysis sets are checked over the league in all sums and differences (P1 + P2 - P3). For a site's own
+releases, where the node sees everything, no linear combination of released sets may rest on fewer than
+``differing`` people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from pyroaring import BitMap
@@ -31,9 +33,11 @@ __all__ = [
     "Population",
     "comparable",
     "differences",
+    "given_away",
     "isolates_few",
     "judge_differences",
-    "left_alone",
+    "judge_triples",
+    "triples",
 ]
 
 
@@ -57,7 +61,7 @@ class Population:
 def comparable(new: Population, old: Population) -> bool:
     """Whether the difference of their totals could tell of few people."""
     if new.id == old.id or not new.variables & old.variables:
-        return False
+        return False  # the same question over the same epochs is about the same people
     return "set" in (new.kind, old.kind) or new.derived or old.derived
 
 
@@ -65,7 +69,7 @@ def differences(new: Population, old: Population, *, node: str) -> tuple[int, in
     """People in the new and not the old, and the reverse, at this node.
 
     A node outside either roster adds nothing: its whole share stands between the two totals, which
-    :func:`left_alone` judges.
+    :func:`given_away` judges.
     """
     if node not in new.roster or node not in old.roster:
         return 0, 0
@@ -81,16 +85,65 @@ def judge_differences(kinds: tuple[str, str], added: float, removed: float, limi
     return ()
 
 
-def left_alone(new: frozenset[str], old: frozenset[str], limits: Thresholds) -> frozenset[str]:
-    """The nodes whose share two totals would give away: those in one roster only, if fewer than ``min_nodes``.
+def judge_triples(counts: Sequence[float], limits: Thresholds) -> tuple[Breach, ...]:
+    """Whether a sum and difference of three totals would rest on a few people."""
+    if any(0.5 < count < limits.differing - 0.5 for count in counts):
+        sentence = f"with two earlier questions this one would tell of fewer than {limits.differing} people"
+        return (Breach("combinations", "history", sentence),)
+    return ()
+
+
+def given_away(rosters: Sequence[frozenset[str]], new: frozenset[str], limits: Thresholds) -> frozenset[str]:
+    """The nodes whose share would be given away by a total over ``new`` beside totals over ``rosters``.
+
+    Totals over node sets can be combined; a combination that fewer than ``min_nodes`` nodes stand behind is as
+    good as their own release. Such a combination of the sets exists exactly when leaving those nodes out lowers
+    the rank of the membership matrix.
 
     Examples
     --------
-    >>> sorted(left_alone(frozenset("abc"), frozenset("abcd"), Thresholds()))
+    >>> sorted(given_away([frozenset("abcd")], frozenset("abc"), Thresholds()))
     ['d']
+    >>> given_away([frozenset("abcdef")], frozenset("abc"), Thresholds())
+    frozenset()
     """
-    apart = new ^ old
-    return apart if 0 < len(apart) < limits.min_nodes else frozenset()
+    if not set(rosters) - {new}:
+        return frozenset()
+    nodes = sorted(new.union(*rosters))
+    before = np.array([[node in roster for node in nodes] for roster in set(rosters)], dtype=np.float64)
+    before = before.reshape(-1, len(nodes))
+    after = np.vstack([before, [[node in new for node in nodes]]])
+    found: list[frozenset[int]] = []
+    for size in range(1, limits.min_nodes):
+        for few in map(frozenset, combinations(range(len(nodes)), size)):
+            kept = [place for place in range(len(nodes)) if place not in few]
+            known = sum(smaller < few for smaller in found)  # what these nodes give away without the others
+            if _lost(after, kept) - _lost(before, kept) > known:
+                found.append(few)
+    return frozenset(nodes[place] for few in found for place in few)
+
+
+def _lost(matrix: FloatArray, kept: Sequence[int]) -> int:
+    """How many independent combinations vanish outside the columns that are left out."""
+    return _rank(matrix) - _rank(matrix[:, kept])
+
+
+def triples(new: Population, one: Population, other: Population, *, node: str) -> tuple[int, int, int]:
+    """The people at this node behind new - one - other, new - one + other and new + one - other.
+
+    Only of nodes that are in all three rosters, as for :func:`differences`.
+    """
+    if any(node not in population.roster for population in (new, one, other)):
+        return 0, 0, 0
+    n, a, b = new.people, one.people, other.people
+    everyone = n | a | b
+    both, either = a & b, a | b
+    none_left = (n & either) - both  # 1 - 1 - 0
+    return (
+        len(everyone) - len(none_left),
+        len(everyone) - len((n & a) - b) - len(both - n),
+        len(everyone) - len((n & b) - a) - len(both - n),
+    )
 
 
 def isolates_few(populations: Sequence[BitMap], least: int) -> bool:

@@ -194,6 +194,7 @@ def _design_exposure(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]
             variables=_variables(rows.design.formula, arguments),
             products=True,
             indicator=indicator,
+            scaled=True,
         ),
     )
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 if TYPE_CHECKING:
-    from hansa.client.plots import Plot
     from hansa.cli.demo.models import Effect
+    from hansa.client.plots import Plot
 
 __all__ = ["Bar", "Intervals", "inline_svg", "intervals"]
 
@@ -28,7 +28,7 @@ def inline_svg(plot: Plot, name: str, label: str) -> Markup:
     A page of several drawings is one document: their identifiers get the prefix ``name``, and style sheets,
     prolog, and metadata (which names addresses on the network) go. ``label`` is what a screen reader says.
     """
-    text = plot._repr_svg_()  # noqa: SLF001  # the protocol by which notebooks ask for it
+    text = plot._repr_svg_()  # the protocol by which notebooks ask for it
     head = _HEAD.search(text)
     assert head is not None, "a plot writes one <svg> with a viewBox"
     body = _DROPPED.sub("", text[head.end() :])
@@ -78,7 +78,8 @@ def intervals(effects: Sequence[tuple[str, Effect]]) -> Intervals:
         return 100 * (math.log(ratio) - start) / span
 
     bars = tuple(
-        Bar(label, effect, across(effect.lower), across(effect.ratio), across(effect.upper)) for label, effect in effects
+        Bar(label, effect, across(effect.lower), across(effect.ratio), across(effect.upper))
+        for label, effect in effects
     )
     ticks = tuple((across(tick), tick) for tick in _TICKS if low <= tick <= high)
     return Intervals(bars, across(1.0), ticks)

@@ -63,7 +63,9 @@ class SiteRow:
 
 def labels(story: Story) -> dict[str, str]:
     """Variables as the dictionary labels them, with units, as far as the study's tables show them."""
-    rows = [row for name in ("table1", "exercise") if name in story.results for row in story.results[name].plain["rows"]]
+    rows = [
+        row for name in ("table1", "exercise") if name in story.results for row in story.results[name].plain["rows"]
+    ]
     return {row["variable"]: _labelled(row) for row in rows}
 
 
@@ -101,8 +103,8 @@ def side_by_side(story: Story, left: str, right: str) -> tuple[SideBySide, ...]:
 def effect_of(story: Story, analysis: str, term: str) -> Effect:
     """The odds ratio of ten units more."""
     found = terms_of(story.results[analysis].plain)[term]
-    ratios = (math.exp(_STEP * found[bound]) for bound in ("coef", "lower", "upper"))
-    return Effect(*ratios, p=found["p"])
+    ratio, lower, upper = (math.exp(_STEP * found[bound]) for bound in ("coef", "lower", "upper"))
+    return Effect(ratio, lower, upper, found["p"])
 
 
 def held_out(story: Story) -> str:

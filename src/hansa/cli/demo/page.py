@@ -14,6 +14,7 @@ from hansa.cli.demo.departures import departures
 from hansa.cli.demo.figures import inline_svg, intervals
 from hansa.cli.demo.models import analysed, effect_of, held_out, labels, side_by_side, site_rows
 from hansa.cli.demo.places import in_order, place
+from hansa.client.results import SitesView
 from hansa.client.tables import numbers
 from hansa.privacy.rules import ADVICE
 
@@ -129,6 +130,7 @@ def _table(view: View) -> Markup:
 
 def _plots(story: Story) -> dict[str, Markup]:
     men = story.results["men_by_hospital"]
+    assert isinstance(men, SitesView), "an analysis with sites: true"
     return {
         "people": inline_svg(story.results["people"].plot(), "flow", "How many people remain after each condition"),
         "men": inline_svg(

@@ -13,8 +13,6 @@ __all__ = [
     "count",
     "estimate",
     "fixed",
-    "interval",
-    "is_known",
     "p_value",
     "percent",
     "ratio",
@@ -26,11 +24,6 @@ BLANK_NOTE = "– withheld: it would tell, or let one work out, something about 
 
 _DIGITS = 3
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def is_known(value: float | None) -> bool:
-    """Whether there is a finite number."""
-    return value is not None and math.isfinite(value)
 
 
 def significant(value: float | None, digits: int = _DIGITS) -> str:
@@ -108,17 +101,6 @@ def p_value(p: float | None) -> str:
     if p < 0.0095:
         return f"{p:.3f}"
     return next(text for text in (f"{p:.{places}f}" for places in range(2, 20)) if p >= 0.05 or float(text) < 0.05)
-
-
-def interval(low: float | None, high: float | None, digits: int = _DIGITS) -> str:
-    """A range.
-
-    Examples
-    --------
-    >>> interval(1.041, 1.082), interval(-0.2, 0.31), interval(None, 2.0)
-    ('1.04–1.08', '−0.200 to 0.310', '–')
-    """
-    return _joined(significant(low, digits), significant(high, digits))
 
 
 def estimate(middle: float | None, low: float | None, high: float | None) -> str:
