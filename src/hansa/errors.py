@@ -109,9 +109,7 @@ class Refused(HansaError):
 
     code, exit_status, http_status = "refused", 4, 403
 
-    def __init__(
-        self, what: str, *, why: str = "", fix: str = "", field: str = "", reason: str = "policy"
-    ) -> None:
+    def __init__(self, what: str, *, why: str = "", fix: str = "", field: str = "", reason: str = "policy") -> None:
         super().__init__(what, why=why, fix=fix, field=field)
         self.reason = reason
 

@@ -88,7 +88,7 @@ def _is_refused(question: Callable[[], object]) -> bool:
     try:
         question()
     except Refused as refusal:
-        return refusal.reason == "disclosure"
+        return refusal.reason in ("disclosure", "history")
     return False
 
 
@@ -192,7 +192,7 @@ def test_two_studies_started_together_are_compared_all_the_same(league: LocalLea
         study = submitted(league, {"q": describe("marker", population=population)})
         runs.append(hub_run(league, study, "q"))
     for run, _ in runs:
-        run._start()
+        run.start()
     assert refused(*(lambda run=run, question=question: first_sum(run, question) for run, question in runs))
 
 
@@ -234,7 +234,7 @@ def test_a_budget_is_not_overdrawn_by_runs_that_count_together(cohorts: Syntheti
 def _counted_only(league: LocalLeague, run: HubRun, question: Question) -> Callable[[], object]:
     """A run's first round up to its counts; calling what is given back goes on."""
     arguments = {"variables": question.arguments["variables"], "by": None, "ranks": 10}
-    run._start()
+    run.start()
     place: dict[str, Any] = {"study": question.study.id, "run": run.run, "round": 0, "attempt": 0}
     inputs = {"centre": np.zeros(1), "scale": np.ones(1)}
     asked = RoundAsked(**place, step="describe.sums", step_version=1, arguments=arguments, inputs=inputs)

@@ -69,9 +69,7 @@ def test_the_design_is_that_of_r(fact: dict[str, Any]) -> None:
     assert matrix.flags.c_contiguous
     assert matrix.shape == (12, design.width) == np.shape(fact["values"])
     assert [plain(name) for name in design.names] == [plain(name) for name in fact["columns"]]
-    assert [plain(name) for name in design.terms if name != "(Intercept)"] == [
-        plain(name) for name in fact["labels"]
-    ]
+    assert [plain(name) for name in design.terms if name != "(Intercept)"] == [plain(name) for name in fact["labels"]]
     np.testing.assert_allclose(matrix, fact["values"], rtol=1e-15)
 
 

@@ -174,9 +174,7 @@ any_cell = st.sampled_from([0.0, 1.0, NAN])
 
 
 @given(any_expression, st.lists(st.tuples(*[any_cell] * 7), min_size=1, max_size=4))
-def test_what_is_well_typed_evaluates_row_by_row_without_infinities(
-    text: str, rows: list[tuple[float, ...]]
-) -> None:
+def test_what_is_well_typed_evaluates_row_by_row_without_infinities(text: str, rows: list[tuple[float, ...]]) -> None:
     columns = {name: np.array([row[at] for row in rows]) for at, name in enumerate(VARIABLES)}
     tree = parse_expression(text)
     whole = evaluate(tree, columns, VARIABLES)

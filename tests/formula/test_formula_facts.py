@@ -80,9 +80,7 @@ def test_splines_need_quantiles_by_the_rule_of_r_and_never_extremes(
     assert all(0 < probability < 1 for probability in need.probabilities)
 
 
-@pytest.mark.parametrize(
-    "text", ["ns(age, knots=(40, 60))", "bs(crp, knots=(1, 2), boundary=(0, 9))", "ns(age, df=1)"]
-)
+@pytest.mark.parametrize("text", ["ns(age, knots=(40, 60))", "bs(crp, knots=(1, 2), boundary=(0, 9))", "ns(age, df=1)"])
 def test_splines_with_all_knots_given_need_nothing(text: str) -> None:
     assert needs(f"y ~ {text}") == ()
 

@@ -54,9 +54,7 @@ def test_a_register_is_not_changed_by_grants_withdrawals_or_its_readers() -> Non
         register.granted["x"] = BitMap()  # type: ignore[index]  # what the test is about
 
 
-events = st.lists(
-    st.tuples(st.booleans(), st.sets(st.integers(0, 5)), st.sampled_from([None, HMB, GRU])), max_size=12
-)
+events = st.lists(st.tuples(st.booleans(), st.sets(st.integers(0, 5)), st.sampled_from([None, HMB, GRU])), max_size=12)
 
 
 @given(events)

@@ -168,9 +168,7 @@ def test_the_order_of_rules_does_not_matter_and_each_answers_once(
     other = decide(rules.model_copy(update={"rules": tuple(shuffled)}), asked, TODAY, facts)
     assert one.verdict == other.verdict
     assert [finding.rule for finding in one.findings] == [rule.label for rule in rules.rules]
-    assert {finding.rule: finding for finding in one.findings} == {
-        finding.rule: finding for finding in other.findings
-    }
+    assert {finding.rule: finding for finding in one.findings} == {finding.rule: finding for finding in other.findings}
 
 
 def test_claiming_no_purpose_lists_or_variables_counts_as_missing() -> None:

@@ -56,9 +56,7 @@ numbers = st.none() | st.just(-9.0) | st.floats(-1e6, 1e6) | st.just(math.inf)
 wholes = st.none() | st.sampled_from([0.0, 1.0, 2.5]) | st.integers(-1000, 1000).map(float)
 kinds = st.none() | st.sampled_from([*LEVELS, "?'", "9", " 1", "it's\t", "other", "NA"])
 days = st.none() | st.just(dt.date(1900, 1, 1)) | st.dates(dt.date(1800, 1, 1), dt.date(2200, 1, 1))
-records = st.lists(
-    st.tuples(numbers, numbers, wholes, st.none() | st.booleans(), kinds, days), min_size=1, max_size=8
-)
+records = st.lists(st.tuples(numbers, numbers, wholes, st.none() | st.booleans(), kinds, days), min_size=1, max_size=8)
 
 
 def table_of(rows: list[tuple[Any, ...]]) -> pa.Table:

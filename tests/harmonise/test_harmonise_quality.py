@@ -24,9 +24,7 @@ VALUES = ["0", "59", "60", "260", "261", "120.5", None, "high"]
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.lists(
-        st.tuples(st.sampled_from("abc"), st.sampled_from(VALUES), st.sampled_from(["m", "x", None])), min_size=1
-    )
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(VALUES), st.sampled_from(["m", "x", None])), min_size=1)
 )
 def test_every_row_is_counted_once(rows: list[tuple[str, str | None, str | None]]) -> None:
     who, bp, sex = zip(*rows, strict=True)

@@ -47,8 +47,7 @@ def build() -> ProofBundle:
         tree.append(commit(entry.kind, entry.payload, entry.salt))
     note = sign_checkpoint(Checkpoint(ORIGIN, tree.size, root_hash(tree, tree.size)), LOG)
     lines = [
-        cosign(None, note, (), log_key=LOG_KEY, name=name, key=key, time=TIME).line
-        for name, key in WITNESSES.items()
+        cosign(None, note, (), log_key=LOG_KEY, name=name, key=key, time=TIME).line for name, key in WITNESSES.items()
     ]
     chosen = (ENTRIES[7], ENTRIES[0], ENTRIES[10])
     return make_bundle(chosen, nodes=tree, checkpoint=note, log_key=LOG_KEY, witnesses=lines)

@@ -29,9 +29,7 @@ def test_a_commitment_opens_to_its_entry(entry: tuple[str, bytes, bytes]) -> Non
 
 
 @given(entries, entries)
-def test_a_commitment_opens_to_no_other_entry(
-    entry: tuple[str, bytes, bytes], other: tuple[str, bytes, bytes]
-) -> None:
+def test_a_commitment_opens_to_no_other_entry(entry: tuple[str, bytes, bytes], other: tuple[str, bytes, bytes]) -> None:
     if entry == other:
         return
     with pytest.raises(LogError, match="not one to this entry"):

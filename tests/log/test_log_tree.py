@@ -282,9 +282,7 @@ def test_a_consistency_proof_fails_when_an_old_leaf_was_changed(
 
 
 @given(two_sizes(), st.integers(0, 71), st.booleans())
-def test_a_consistency_proof_fails_between_other_sizes(
-    sizes: tuple[int, int], other: int, change_first: bool
-) -> None:
+def test_a_consistency_proof_fails_between_other_sizes(sizes: tuple[int, int], other: int, change_first: bool) -> None:
     first, second = sizes
     changed = (other, second) if change_first else (first, other)
     if changed == sizes or changed[0] in (0, changed[1]):

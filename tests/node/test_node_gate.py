@@ -24,7 +24,7 @@ NODES = ("aachen", "bergen", "cadiz", "delft")
 RULES: dict[str, tuple[str, Callable[..., object]]] = {
     "exposures": ("hansa.node.run.judge", lambda *_: ()),
     "history": ("hansa.node.run.judge_differences", lambda *_: ()),
-    "node sets": ("hansa.node.run.left_alone", lambda *_: frozenset()),
+    "node sets": ("hansa.node.run.given_away", lambda *_: frozenset()),
     "nodes": ("hansa.node.run.judge_nodes", lambda *_: ()),
     "parameters": ("hansa.node.run.judge_parameters", lambda *_: ()),
     "combinations": ("hansa.node.site.isolates_few", lambda *_: False),
@@ -235,7 +235,7 @@ def test_node_sets_that_differ_by_one_in_the_other_order_are_refused() -> None:
 
 def test_node_sets_that_differ_by_one_would_give_the_share_away(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "node sets")
-    monkeypatch.setattr("hansa.hub.rounds.left_alone", RULES["node sets"][1])
+    monkeypatch.setattr("hansa.hub.rounds.given_away", RULES["node sets"][1])
     league = league_of(cohorts(), policy=closed())
     everybody, others = _node_sets(league)
     share = everybody * 400 - others * 300

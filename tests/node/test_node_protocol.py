@@ -331,7 +331,7 @@ def test_phases_out_of_order_are_refused(league: LocalLeague) -> None:
     first = {peek(message).kind: message for node, message, _ in tap.heard if node == "aachen"}
     run._start = lambda: None  # type: ignore[method-assign]  # the second run is opened by hand
     other, _ = hub_run(league, question.study, "q")
-    other._start()
+    other.start()
     place = {"study": question.study.id, "run": other.run, "round": 0, "attempt": 0}
     for kind in ("counts-shown", "survivors-shown", "confirmations-shown"):
         body = encode({**contents(first[kind]), **place})
@@ -567,7 +567,7 @@ def test_arguments_of_any_shape_give_a_signed_no_or_an_answer(fuzzed: LocalLeagu
     exchange = lying_exchange(fuzzed)
     study = submitted(fuzzed)
     run, _ = hub_run(fuzzed, study, "q")
-    run._start()
+    run.start()
     place: dict[str, Any] = {"study": study.id, "run": run.run, "round": 0, "attempt": 0}
     asked = RoundAsked(**place, step="describe.sums", step_version=1, arguments=arguments, inputs={})
     try:

@@ -135,9 +135,7 @@ def test_the_people_without_a_level_are_none_or_a_cell(people: int, passes: bool
 
 @pytest.mark.parametrize(("people", "passes"), CELLS)
 @pytest.mark.parametrize("codes", [(0, 1), (1, 2), (2, 1), (-3, 7)])
-def test_a_two_valued_number_is_judged_however_it_is_coded(
-    codes: tuple[int, int], people: int, passes: bool
-) -> None:
+def test_a_two_valued_number_is_judged_however_it_is_coded(codes: tuple[int, int], people: int, passes: bool) -> None:
     column = np.where(marked(60, people) != 0, float(codes[1]), float(codes[0]))
     assert (not broken(exposure([column]))) is passes
 

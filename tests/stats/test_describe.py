@@ -242,9 +242,7 @@ def test_a_description_takes_few_rounds() -> None:
 
 def test_one_node_with_several_partitions_gives_the_same() -> None:
     columns = sample(700)
-    parts = [
-        frame({k: v[rows] for k, v in columns.items()}, VARIABLES) for rows in np.array_split(np.arange(700), 3)
-    ]
+    parts = [frame({k: v[rows] for k, v in columns.items()}, VARIABLES) for rows in np.array_split(np.arange(700), 3)]
     alone = METHOD.plan(FixedPoint(METHOD, [parts], VARIABLES), {"variables": ["x", "sex"]})
     spread = ask(METHOD, columns, VARIABLES, variables=["x", "sex"])
     assert alone.categorical == spread.categorical

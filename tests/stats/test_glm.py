@@ -81,9 +81,7 @@ def test_partitions_of_a_node_change_nothing(owners: np.ndarray[Any, Any], parts
 
 @settings(max_examples=15, deadline=None)
 @given(owners=splits, family=st.sampled_from(["binomial", "gaussian", "poisson", "gamma"]))
-def test_intercepts_of_nodes_are_a_model_with_an_indicator_for_each(
-    owners: np.ndarray[Any, Any], family: str
-) -> None:
+def test_intercepts_of_nodes_are_a_model_with_an_indicator_for_each(owners: np.ndarray[Any, Any], family: str) -> None:
     columns, _ = data()
     response = {"binomial": "yes", "gaussian": "level", "poisson": "events", "gamma": "cost"}[family]
     link = "log" if family == "gamma" else None

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from glm_cases import HERE, data, fit
 
-FACTS: dict[str, dict[str, Any]] = {
-    fact["name"]: fact for fact in json.loads((HERE / "glm_facts.json").read_text())
-}
+FACTS: dict[str, dict[str, Any]] = {fact["name"]: fact for fact in json.loads((HERE / "glm_facts.json").read_text())}
 
 XG, SITES = "x + g", {"node": "intercepts"}
 MODELS: dict[str, dict[str, Any]] = {

@@ -18,9 +18,7 @@ TABLES = st.tuples(st.integers(1, 4), st.integers(2, 4)).flatmap(
 )
 
 
-def attacker(
-    full: Ints, blank: Bools, cell: int, *, lowest: int, knows_roles: bool
-) -> dict[int, tuple[float, float]]:
+def attacker(full: Ints, blank: Bools, cell: int, *, lowest: int, knows_roles: bool) -> dict[int, tuple[float, float]]:
     """What somebody with all shown numbers can prove about each primary cell: its least and greatest value."""
     rows, columns = full.shape
     equations: list[NDArray[np.float64]] = []

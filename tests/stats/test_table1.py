@@ -53,9 +53,7 @@ def test_differences_are_those_of_the_two_groups() -> None:
     data, columns, variables, owners = heart_frame()
     found = ask(METHOD, columns, variables, owners, variables=["age", "cp"], by="disease")
     well, ill = (data[data["disease"].astype(bool) == state] for state in (False, True))
-    means, sds = zip(
-        *((g["age"].astype(float).mean(), g["age"].astype(float).std()) for g in (well, ill)), strict=True
-    )
+    means, sds = zip(*((g["age"].astype(float).mean(), g["age"].astype(float).std()) for g in (well, ill)), strict=True)
     assert found.rows[0].smd == pytest.approx(abs(means[0] - means[1]) / math.sqrt((sds[0] ** 2 + sds[1] ** 2) / 2))
     levels = variables["cp"].levels
     p, q = ([(g["cp"] == level).mean() for level in levels[1:]] for g in (well, ill))

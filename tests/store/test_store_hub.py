@@ -65,8 +65,7 @@ TAMPERING = {
         "WHERE run = 'r1' AND position = 1"
     ),
     "two entries swapped": (
-        "UPDATE journal SET position = CASE position WHEN 0 THEN 11 ELSE 10 END "
-        "WHERE run = 'r1' AND position IN (0, 1)"
+        "UPDATE journal SET position = CASE position WHEN 0 THEN 11 ELSE 10 END WHERE run = 'r1' AND position IN (0, 1)"
     ),
     "an entry taken out": "DELETE FROM journal WHERE run = 'r1' AND position = 0",
 }

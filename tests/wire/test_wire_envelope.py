@@ -124,9 +124,7 @@ def test_inputs_that_are_not_finite_are_refused(value: float) -> None:
         "inputs": {"beta": np.array([value])},
     }
     with pytest.raises(ProtocolError):
-        open_message(
-            forged_envelope(SEALED, HUB, payload=encode(body), kind="round-asked"), schemas.RoundAsked, KEYS
-        )
+        open_message(forged_envelope(SEALED, HUB, payload=encode(body), kind="round-asked"), schemas.RoundAsked, KEYS)
 
 
 def test_an_extra_field_is_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,12 +30,15 @@ class LeagueKeys:
     origin: str
 
 
-def make_keys(nodes: Sequence[str], *, origin: str, now: dt.datetime) -> LeagueKeys:
-    """A charter's root, its members' offline keys, and the expiring certificates that these sign."""
-    root = Signer.new("charter")
-    log = Ed25519PrivateKey.generate()
-    hub, researcher = Signer.new("hub"), Signer.new("researcher")
-    signers = {name: Signer.new(name) for name in nodes}
+def make_keys(nodes: Sequence[str], *, origin: str, now: dt.datetime, secret: Callable[[str], bytes]) -> LeagueKeys:
+    """A charter's root, its members' offline keys, and the expiring certificates that these sign.
+
+    ``secret`` gives the 32 private bytes of a key by its name: the same again for a league that is kept.
+    """
+    root = Signer.from_bytes("charter", secret("charter"))
+    log = Ed25519PrivateKey.from_private_bytes(secret("log"))
+    hub, researcher = (Signer.from_bytes(name, secret(f"{name}-sign")) for name in ("hub", "researcher"))
+    signers = {name: Signer.from_bytes(name, secret(f"node-{name}-sign")) for name in nodes}
     chains = [
         _chain(root, "hub", "hub", hub.public, now),
         _chain(root, origin, "log", log.public_key().public_bytes_raw(), now),
@@ -43,7 +46,7 @@ def make_keys(nodes: Sequence[str], *, origin: str, now: dt.datetime) -> LeagueK
         *(_chain(root, name, "node-sign", signer.public, now) for name, signer in signers.items()),
     ]
     directory = read_directory(chains, root=root.public, now=now)
-    witnesses = {name: Ed25519PrivateKey.generate() for name in nodes}
+    witnesses = {name: Ed25519PrivateKey.from_private_bytes(secret(f"node-{name}-witness")) for name in nodes}
     return LeagueKeys(hub, researcher, signers, log, witnesses, directory, origin)
 
 

@@ -108,8 +108,8 @@ def local(
         )
     names = sorted(data)
     described = infer_dictionary(data) if dictionary is None else read_dictionary(dictionary)
-    keys = make_keys(names, origin=_ORIGIN, now=_Clock()())
     folder = None if store is None else Path(store)
+    keys = make_keys(names, origin=_ORIGIN, now=_Clock()(), secret=lambda name: _kept_secret(folder, f"{name}.key"))
     made = _Making(described, keys, folder, Thresholds(min_nodes=min_nodes), consent or {})
     nodes = {name: made.node(name, data[name], _policy_for(name, policy)) for name in names}
     exchange = Exchange(keys.hub, keys.directory, InProcess({name: node.handle for name, node in nodes.items()}))

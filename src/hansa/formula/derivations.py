@@ -43,9 +43,7 @@ def parse_derivations(derive: Mapping[str, Derivation]) -> dict[str, Expr]:
     >>> list(parse_derivations(derive))
     ['decades', 'old']
     """
-    parsed = {
-        name: parse_expression(one.expression, field=f"derive.{name}.expression") for name, one in derive.items()
-    }
+    parsed = {name: parse_expression(one.expression, field=f"derive.{name}.expression") for name, one in derive.items()}
     return {name: parsed[name] for name in _in_order(parsed)}
 
 

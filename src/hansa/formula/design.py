@@ -247,9 +247,7 @@ def _dropped(resolved: Mapping[Expr, ResolvedFactor]) -> dict[str, tuple[str, ..
     return dropped
 
 
-def _full_coding(
-    terms: tuple[Term, ...], intercept: bool, resolved: Mapping[Expr, ResolvedFactor]
-) -> list[set[Expr]]:
+def _full_coding(terms: tuple[Term, ...], intercept: bool, resolved: Mapping[Expr, ResolvedFactor]) -> list[set[Expr]]:
     """For each term, the factors that are coded by all their indicators (R's ``TermCode``)."""
     full: list[set[Expr]] = []
     for number, term in enumerate(terms):

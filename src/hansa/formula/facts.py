@@ -212,6 +212,4 @@ def _number(key: str, plain: Any) -> float:
 
 
 def _unreadable(key: str) -> FormulaError:
-    return FormulaError(
-        "pooled facts cannot be read", why="they are not of the expected form", field=f"facts.{key}"
-    )
+    return FormulaError("pooled facts cannot be read", why="they are not of the expected form", field=f"facts.{key}")

@@ -101,9 +101,7 @@ def consent_codes(purpose: Purpose) -> tuple[str, ...]:
     >>> consent_codes(Purpose(statement="", terms=("DUO:0000007",), disease="MONDO:0005010"))
     ('DUO:0000007 MONDO:0005010',)
     """
-    return tuple(
-        f"{code} {purpose.disease}" if code == duo.DS and purpose.disease else code for code in purpose.terms
-    )
+    return tuple(f"{code} {purpose.disease}" if code == duo.DS and purpose.disease else code for code in purpose.terms)
 
 
 def _set(sets: Mapping[str, FrozenBitMap], purpose: str, people: FrozenBitMap) -> Mapping[str, FrozenBitMap]:

@@ -49,9 +49,7 @@ def _load() -> Mapping[str, Term]:
 DUO: Mapping[str, Term] = _load()
 """The terms by code."""
 
-PURPOSES = frozenset(
-    code for code, entry in DUO.items() if entry.kind in ("permission", "investigation") or code == CC
-)
+PURPOSES = frozenset(code for code, entry in DUO.items() if entry.kind in ("permission", "investigation") or code == CC)
 """Codes that a study may claim as its purpose."""
 
 _ABOUT_A_DISEASE = frozenset({DS, BIOMEDICAL, GENETIC, DRUG, DISEASE})

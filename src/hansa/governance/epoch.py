@@ -97,7 +97,7 @@ def open_epoch(
     now, number = FrozenBitMap(consented), len(previous) + 1
     needed = _decoys_needed(previous, now, k)
     pool = FrozenBitMap.intersection(now, *(epoch.people for epoch in previous))
-    if needed is None or needed > len(pool) or needed == len(now):
+    if needed is None or needed > len(pool) or (previous and needed == len(now)):
         return None
     decoys = _draw(pool, needed, rng_seed, number)
     return Epoch(number, opened, now - decoys, decoys)

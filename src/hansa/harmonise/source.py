@@ -283,9 +283,7 @@ def _position(source: Source, name: str) -> int:
     )
 
 
-def _picked(
-    frame: pd.DataFrame | pa.Table, positions: Sequence[int], names: Sequence[str]
-) -> pd.DataFrame | pa.Table:
+def _picked(frame: pd.DataFrame | pa.Table, positions: Sequence[int], names: Sequence[str]) -> pd.DataFrame | pa.Table:
     if isinstance(frame, pa.Table):
         return frame.select(list(positions)).rename_columns([f"c{index}" for index in range(len(positions))])
     # A frame of the columns themselves: selecting several at once would copy them.

@@ -77,6 +77,9 @@ class Hub:
         self._studies: dict[str, Study] = {}
         self._decisions: dict[str, dict[str, Decision]] = {}
         self._entries: dict[str, list[int]] = {}
+        self._sealed: dict[str, bytes] = {}
+        self._permits: set[tuple[str, str]] = set()
+        self._journals: dict[str, str] = {}
 
     def submit(self, sealed: bytes) -> Mapping[str, Decision]:
         """Log a signed study and take it to its cohorts; every node's decision.
@@ -88,18 +91,28 @@ class Hub:
         """
         _, message = open_message(sealed, StudySubmitted, self._exchange.directory.of("researcher"))
         study = Study.model_validate_json(message.study)
+        unknown = set(study.cohorts) - set(self.cohorts)
+        if unknown:
+            raise StudyError(
+                f"the league has no cohort {', '.join(sorted(unknown))}",
+                fix=f"some of {', '.join(self.cohorts)}",
+                field="cohorts",
+            )
         self._studies[study.id] = study
+        self._sealed[study.id] = sealed
         self._log(study.id, "study", sealed)
-        decisions = {}
-        for node in study.cohorts:
-            answer = self._exchange.transport.ask({node: sealed})[node]
-            made = self._exchange.open(node, answer, DecisionMade)
-            if isinstance(made, Declined):
-                raise StudyError(made.what, why="a node could not read the study", fix=made.fix)
-            decisions[node] = Decision.model_validate_json(made.decision)
-            self._log(study.id, "decision", answer)
-        self._decisions[study.id] = decisions
-        return decisions
+        self._decisions[study.id] = {node: self._ask_decision(study.id, node) for node in study.cohorts}
+        return self._decisions[study.id]
+
+    def _ask_decision(self, study: str, node: str) -> Decision:
+        answer = self._exchange.transport.ask({node: self._sealed[study]})[node]
+        made = self._exchange.open(node, answer, DecisionMade)
+        if isinstance(made, Declined):
+            raise StudyError(made.what, why="a node could not read the study", fix=made.fix)
+        self._log(study, "decision", answer)
+        if made.permit is not None:
+            self._permits.add((study, node))
+        return Decision.model_validate_json(made.decision)
 
     def decisions(self, study: str) -> Mapping[str, Decision]:
         """Every node's decision on a study."""
@@ -124,7 +137,10 @@ class Hub:
             return self._outcome(question, run, roster, analysis, json.loads(result))
         run = new_id(self._clock())
         self._log(study, "run", json.dumps({"run": run, "analysis": analysis, "nodes": roster}).encode())
-        result = to_plain(self._plan(question, run, analysis, roster, progress))
+        rounds = HubRun(self._exchange, question, run=run, analysis=analysis, roster=roster)
+        # A journal belongs to a question over the people of these epochs, whichever run began it.
+        self._journals[run] = f"{study}/{asked.hex()}/{rounds.start()}"
+        result = to_plain(self._plan(question, rounds, progress))
         text = json.dumps(result, sort_keys=True)
         self._store.save_result(run, study, asked, text)
         self._log(study, "release", json.dumps({"run": run, "result": result}, sort_keys=True).encode())
@@ -145,22 +161,18 @@ class Hub:
     def replay(self, study: str, analysis: str, run: str) -> Any:
         """A run's result again, from its journal alone; proves that every request was the plan's own."""
         _, question = self._question(study, analysis)
-        entries = [JournalEntry(request, totals) for request, totals in self._store.totals(run)]
+        entries = [JournalEntry(request, totals) for request, totals in self._journal(run)]
         return to_plain(replay(question, entries))
 
-    def _plan(
-        self, question: Question, run: str, analysis: str, roster: Sequence[str], progress: Progress | None
-    ) -> object:
-        rounds = HubRun(self._exchange, question, run=run, analysis=analysis, roster=roster)
-
+    def _plan(self, question: Question, rounds: HubRun, progress: Progress | None) -> object:
         def ask(step: Step, request: Request, inputs: Mapping[str, FloatArray]) -> Totals:
             if progress is not None:
-                progress(f"round {rounds.rounds + 1}: {step.name}, {len(roster)} nodes")
+                progress(f"round {rounds.rounds + 1}: {step.name}, {len(rounds.roster)} nodes")
             totals = rounds.sum(step, request, inputs)
-            self._log(question.study.id, "round", json.dumps({"run": run, "step": step.name}).encode())
+            self._log(question.study.id, "round", json.dumps({"run": rounds.run, "step": step.name}).encode())
             return totals
 
-        cohorts = Journalled(question, _StoredJournal(self._store, run), ask)
+        cohorts = Journalled(question, _StoredJournal(self._store, self._journals[rounds.run]), ask)
         return question.method.plan(cohorts, question.arguments)
 
     def _site(self, study: str, analysis: str, run: str, node: str) -> SiteAnswer:
@@ -189,8 +201,15 @@ class Hub:
         return roster
 
     def _permitting(self, study: Study, analysis: str) -> list[str]:
+        """The nodes with a permit; those that referred the study are asked again, for people may have agreed."""
         wanted = study.analyses[analysis].nodes or study.cohorts
-        return sorted(node for node in wanted if self._decisions[study.id][node].verdict == "permit")
+        for node in wanted:
+            if (study.id, node) not in self._permits and self._decisions[study.id][node].verdict == "refer":
+                self._decisions[study.id][node] = self._ask_decision(study.id, node)
+        return sorted(node for node in wanted if (study.id, node) in self._permits)
+
+    def _journal(self, run: str) -> list[tuple[bytes, bytes]]:
+        return self._store.totals(self._journals.get(run, run))
 
     def _log(self, study: str, kind: str, payload: bytes) -> None:
         self._entries.setdefault(study, []).append(self.log.append(kind, payload))
@@ -216,7 +235,7 @@ class Hub:
             "method": f"{question.method.name}/{question.method.version}",
             "code": __version__,
             "nodes": list(roster),
-            "requests": len(self._store.totals(run)),
+            "requests": len(self._journal(run)),
             "checks": list(checks),
             "dictionary": "inferred from all frames together" if question.dictionary.inferred else "declared",
         }

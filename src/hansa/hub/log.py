@@ -33,7 +33,6 @@ class HubLog:
         self._origin = origin
         self._key = key
         self._exchange = exchange
-        self._witnessed: dict[str, int] = {}
 
     @property
     def verifier(self) -> VerifierKey:
@@ -54,11 +53,11 @@ class HubLog:
 
     def _cosigned(self, node: str, note: str, size: int) -> str | None:
         """A node's witness line; a node that does not answer is left out, and the reader sees who signed."""
-        seen = self._witnessed.get(node, 0)
+        seen = self._store.witnessed(node)
         proof = consistency_proof(self._store, seen, size) if 0 < seen < size else ()
         shown = CheckpointShown(checkpoint=note, log_key=format_verifier_key(self.verifier), proof=tuple(proof))
         answer = self._exchange.try_one(node, shown, CheckpointCosigned)
         if isinstance(answer, Declined):
             return None
-        self._witnessed[node] = size
+        self._store.save_witnessed(node, size)
         return answer.signature

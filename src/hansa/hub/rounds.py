@@ -6,6 +6,7 @@ compute the total and nothing else.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Request, Step, Totals
 from hansa.stats.question import Question
 from hansa.version import __version__
-from hansa.wire import Message, Signer, open_message, peek, seal
+from hansa.wire import Message, Signer, encode, open_message, peek, seal
 from hansa.wire.directory import Directory
 from hansa.wire.messages import (
     AloneAsked,
@@ -107,7 +108,7 @@ class HubRun:
     def sum(self, step: Step, request: Request, inputs: Mapping[str, FloatArray]) -> Totals:
         """The totals of one round."""
         if not self._started:
-            self._start()
+            self.start()
         place: dict[str, Any] = {
             "study": self._question.study.id,
             "run": self.run,
@@ -143,7 +144,8 @@ class HubRun:
                 self._exchange.accept(node, answer, expected)
         return tuple(answers.values())
 
-    def _start(self) -> None:
+    def start(self) -> str:
+        """Open the run at its nodes; a digest of the epochs whose people it is about."""
         study = self._question.study
         opening = RunOpen(
             study=study.id,
@@ -160,6 +162,9 @@ class HubRun:
         if len(bindings) != 1:
             raise ProtocolError("the nodes do not agree on the roster", why="they saw different messages")
         self._started = True
+        return hashlib.sha256(
+            encode([[node, message.epoch] for node, (_, message) in sorted(ready.items())])
+        ).hexdigest()
 
     def _alone(self, ready: Mapping[str, tuple[bytes, RunReady]]) -> list[bytes]:
         """Permissions of the nodes whose share this run and an earlier question would give away."""

@@ -312,9 +312,7 @@ def _check_characters(text: str) -> None:
 def _check_name(name: str) -> None:
     _check_characters(name)
     if not name or "+" in name or any(character.isspace() for character in name):
-        raise LogError(
-            "a key's name cannot be used", why="it is empty or contains white space or a plus", field="name"
-        )
+        raise LogError("a key's name cannot be used", why="it is empty or contains white space or a plus", field="name")
 
 
 def _malformed(why: str) -> LogError:

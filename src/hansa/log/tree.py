@@ -249,9 +249,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         raise _not_included()
 
 
-def verify_consistency(
-    first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]
-) -> None:
+def verify_consistency(first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]) -> None:
     """Verify that the second tree is the first one with leaves appended (RFC 9162, section 2.1.4.2).
 
     From size 0 and between equal sizes the proof must be empty.

@@ -143,17 +143,13 @@ def verify_cosignatures(note: Note, keys: Sequence[VerifierKey]) -> tuple[Witnes
         raise LogError("a key is not a witness's key", why="its signature type is not 4", field="witness_keys")
     signed = [(key, signature_by(note, key)) for key in keys]
     return tuple(
-        Witnessed(key.name, _verify(note.text, key, signature))
-        for key, signature in signed
-        if signature is not None
+        Witnessed(key.name, _verify(note.text, key, signature)) for key, signature in signed if signature is not None
     )
 
 
 def _verify(text: str, key: VerifierKey, signature: bytes) -> int:
     if len(signature) != _TIMESTAMP.size + _SIGNATURE_SIZE:
-        raise LogError(
-            f"the cosignature of {key.name} does not verify", why="its length is wrong", field="witnesses"
-        )
+        raise LogError(f"the cosignature of {key.name} does not verify", why="its length is wrong", field="witnesses")
     time = int(_TIMESTAMP.unpack_from(signature)[0])
     _check_time(time)
     verify_ed25519(key, signature[_TIMESTAMP.size :], cosignature_message(text, time))

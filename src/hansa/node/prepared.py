@@ -218,9 +218,11 @@ def _joined(people: Sequence[People]) -> People:
 
 
 def _places(exposure: Exposure) -> tuple[int | None, ...]:
-    """The populations of an exposure: its rows (``None``) and each column that marks some people."""
-    indicator = exposure.indicator or (False,) * len(exposure.names)
-    marked = [i for i, (two, derived) in enumerate(zip(indicator, exposure.derived, strict=True)) if two or derived]
+    """The populations of an exposure: its rows (``None``), and those whom a column of 0 and 1 marks.
+
+    Other derived columns are compared by the conditions in them, which are parts of their own.
+    """
+    marked = [place for place, two_valued in enumerate(exposure.indicator) if two_valued]
     return (None, *marked) if exposure.remembered else tuple(marked)
 
 

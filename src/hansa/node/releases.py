@@ -45,7 +45,8 @@ def grant_alone(node: NodeContext, data: bytes) -> AloneGranted:
     if not alone_ok(node, asked.study):
         raise Refused("this node's share is not given away alone", fix="keep the same nodes in all questions")
     _checked(node, study, asked.analysis, asked.code, run=asked.run)
-    return AloneGranted(node=node.name, study=asked.study, run=asked.run, roster=asked.roster)
+    question = node.question(study, asked.analysis).digest
+    return AloneGranted(node=node.name, study=asked.study, run=asked.run, roster=asked.roster, question=question)
 
 
 def _checked(node: NodeContext, study: Study, analysis: str, code: str, *, run: str) -> SiteEstimate:

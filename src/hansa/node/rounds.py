@@ -53,6 +53,7 @@ class Rounds:
         self._runs: dict[str, NodeRun] = {}
         self._own_key = key_id(node.signer.public)
         self._seen: set[str] = set()
+        self._answered: list[str] = []
         self._sets: dict[tuple[str, int], tuple[Population, ...]] = {}
 
     def open(self, data: bytes) -> RunReady:
@@ -78,6 +79,7 @@ class Rounds:
             consent=self._node.consent,
             code=__version__,
             declared=self._declared(study, epoch),
+            opened_after=len(self._answered),
         )
         self._runs[asked.run] = run
         self._seen.add(asked.run)
@@ -121,7 +123,9 @@ class Rounds:
     def answer(self, data: bytes) -> Answered:
         """Judge the league's tallies; where they suffice, give the masked share and note what left."""
         asked, run = self._asked(data, CountsShown)
+        permitted(self._node, asked.study)
         current = run.advance(_key(asked), "counted", "counted")
+        self._check_nothing_between(run, current)
         shown = self._from_roster(asked.counted, Counted, run, current)
         try:
             run.judge([message.lanes for message in shown])
@@ -132,6 +136,13 @@ class Rounds:
         run.advance(_key(asked), "counted", "answered")
         self._record(run, current)
         return Answered(**_place(asked), request=current.request, lanes=lanes)
+
+    def _check_nothing_between(self, run: NodeRun, current: Round) -> None:
+        """What another run was answered since this one opened is not in the history it was counted against."""
+        if current.counted is not None and set(self._answered[run.opened_after :]) - {run.run}:
+            self._end(run)
+            what = "another question was answered while this one was counted"
+            raise Refused(what, fix="start the analysis again", reason="history")
 
     def confirm(self, data: bytes) -> Confirmed:
         """Sign the one survivor set of a round."""
@@ -198,11 +209,11 @@ class Rounds:
         """The nodes that let this run's totals give their share away."""
         keys = self._node.directory.of("node-sign")
         opened = [open_message(envelope, AloneGranted, keys) for envelope in sealed]
-        wanted = (run.study, run.run, run.roster)
+        wanted = (run.study, run.run, run.roster, run.among.question.digest)
         return frozenset(
             name
             for name, granted in opened
-            if granted.node == name and (granted.study, granted.run, granted.roster) == wanted
+            if granted.node == name and (granted.study, granted.run, granted.roster, granted.question) == wanted
         )
 
     def _asked(self, data: bytes, kind: type[Asked]) -> tuple[Asked, NodeRun]:
@@ -253,6 +264,7 @@ class Rounds:
             for output in current.step.outputs
         ]
         populations = current.counted.populations if current.counted else ()
+        self._answered.extend([run.run] if current.counted else [])
         digest = hashlib.sha256(run.among.question.digest + question_part(current.asked)).digest()
         self._node.store.record_answer(entries, populations, epoch=run.epoch, digest=digest)
 

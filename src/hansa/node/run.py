@@ -111,6 +111,7 @@ class NodeRun:
     epochs: str = ""
     pair_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
     declared: tuple[Population, ...] = ()
+    opened_after: int = 0
     past: tuple[tuple[PastPopulation, Population | None], ...] = ()
     granted: frozenset[str] = frozenset()
     judged: set[bytes] = field(default_factory=set)

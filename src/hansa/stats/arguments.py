@@ -23,9 +23,7 @@ def no_others(arguments: Arguments, *allowed: str) -> None:
     """
     for name in arguments:
         if name not in allowed:
-            raise StudyError(
-                "the method has no such argument", fix=f"it takes {', '.join(allowed)}", field=str(name)
-            )
+            raise StudyError("the method has no such argument", fix=f"it takes {', '.join(allowed)}", field=str(name))
 
 
 def known(name: Any, variables: Mapping[str, Variable], field: str) -> Variable:

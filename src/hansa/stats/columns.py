@@ -160,9 +160,7 @@ def _sizes(arrays: Arrays, inputs: Inputs) -> dict[str, FloatArray]:  # noqa: AR
     return {"people": arrays["members"].sum(axis=0), "ungrouped": arrays["ungrouped"].sum()}
 
 
-_COLUMNS = Preparation(
-    "describe.columns", 1, _reads, _dimensions, _build, _exposures, exposed_by=("variables", "by")
-)
+_COLUMNS = Preparation("describe.columns", 1, _reads, _dimensions, _build, _exposures, exposed_by=("variables", "by"))
 
 STEPS = (
     Step(

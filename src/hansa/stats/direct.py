@@ -21,9 +21,7 @@ __all__ = ["DirectCohorts"]
 class DirectCohorts:
     """``Cohorts`` over frames held in this process: ``nodes[i][j]`` is partition j of node i."""
 
-    def __init__(
-        self, method: Method, nodes: Sequence[Sequence[Frame]], variables: Mapping[str, Variable]
-    ) -> None:
+    def __init__(self, method: Method, nodes: Sequence[Sequence[Frame]], variables: Mapping[str, Variable]) -> None:
         self._steps = {step.name: step for step in method.steps}
         self._nodes = nodes
         self._variables = variables
@@ -46,9 +44,7 @@ class DirectCohorts:
                     total[name] += value
         return total
 
-    def sum_many(
-        self, step: str, request: Request, rounds: Sequence[Mapping[str, FloatArray]]
-    ) -> list[Totals]:
+    def sum_many(self, step: str, request: Request, rounds: Sequence[Mapping[str, FloatArray]]) -> list[Totals]:
         """Each round's totals."""
         return [self.sum(step, request, **inputs) for inputs in rounds]
 

@@ -181,12 +181,8 @@ def _with(
     centred = np.array(design.names) != "(Intercept)" if model.formula.intercept else np.zeros(design.width, bool)
     centre = np.where(centred, middle / scaling.columns, 0.0)
     shift = float(means["response"] / means["weight"]) / scaling.response if _is_shifted(model) else 0.0
-    request = Request(
-        {**base, "node": model.node, "centre": centre.tolist(), "response_centre": shift, "mix": None}
-    )
-    blank = _Problem(
-        cohorts, model, design, scaling, request, means, _NOWHERE, np.ones(0, dtype=np.bool_), np.zeros(0)
-    )
+    request = Request({**base, "node": model.node, "centre": centre.tolist(), "response_centre": shift, "mix": None})
+    blank = _Problem(cohorts, model, design, scaling, request, means, _NOWHERE, np.ones(0, dtype=np.bool_), np.zeros(0))
     start, gram = _start(blank)
     places = list(slopes(design, model.node))
     mean_square = np.diag(gram) / max(float(start.totals["information"]), 1e-300)

@@ -211,9 +211,7 @@ def likelihood_ratio(small: GlmResult, large: GlmResult) -> Test:
         When the two cannot be nested: other families, links, nodes, weights, or numbers of rows, or the first
         has no fewer coefficients.
     """
-    kinds = [
-        (result.family, result.link, result.weights, result.weights_type, result.n) for result in (small, large)
-    ]
+    kinds = [(result.family, result.link, result.weights, result.weights_type, result.n) for result in (small, large)]
     df = small.df_residual - large.df_residual
     if kinds[0] != kinds[1] or df <= 0 or small.loglik is None or large.loglik is None:
         raise MethodError(

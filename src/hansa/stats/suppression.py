@@ -84,9 +84,7 @@ def suppress(table: IntArray, cell: int, *, hide_zeros: bool = False, row_totals
     return blank
 
 
-def _protected(
-    counts: IntArray, primary: BoolArray, candidates: BoolArray, cell: int, lowest: int
-) -> BoolArray | None:
+def _protected(counts: IntArray, primary: BoolArray, candidates: BoolArray, cell: int, lowest: int) -> BoolArray | None:
     """The blanks with every primary cell protected, or None where that cannot be."""
     blank = primary.copy()
     floor = np.where(primary, lowest, cell)

@@ -247,9 +247,7 @@ def _curve(cohorts: Cohorts, request: Request, ranked: Roc, quantile: float) -> 
     for place, group in enumerate(groups):
         inside = float(expected[place] if place < len(groups) - 1 else expected[place:].sum())
         lower, upper = _wilson(group.events, group.n, quantile)
-        found.append(
-            CalibrationGroup(group.n, group.events, inside / group.n, group.events / group.n, lower, upper)
-        )
+        found.append(CalibrationGroup(group.n, group.events, inside / group.n, group.events / group.n, lower, upper))
     return tuple(found)
 
 

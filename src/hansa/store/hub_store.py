@@ -117,6 +117,18 @@ class HubStore:
             connection.execute(_TREE, rows)
         return index
 
+    def witnessed(self, node: str) -> int:
+        """The size of the log that a node has cosigned last; 0 before its first."""
+        chosen = select(tables.witnessed.c.size).where(tables.witnessed.c.node == node)
+        with self._engine.connect() as connection:
+            return connection.execute(chosen).scalar_one_or_none() or 0
+
+    def save_witnessed(self, node: str, size: int) -> None:
+        """Remember what a node has cosigned."""
+        row = insert(tables.witnessed).prefix_with("OR REPLACE").values(node=node, size=size)
+        with self._engine.begin() as connection:
+            connection.execute(row)
+
     def entry(self, index: int) -> tuple[str, bytes, bytes]:
         """(kind, payload, salt) of a log entry."""
         table = tables.log_entries

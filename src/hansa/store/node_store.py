@@ -26,9 +26,7 @@ __all__ = ["LedgerEntry", "NodeStore", "StoredStudy"]
 
 # Statements of every round are built once: building costs more than running them.
 _STUDY = select(tables.studies).where(tables.studies.c.study == bindparam("wanted"))
-_EPOCHS = (
-    select(tables.epochs).where(tables.epochs.c.purpose == bindparam("wanted")).order_by(tables.epochs.c.number)
-)
+_EPOCHS = select(tables.epochs).where(tables.epochs.c.purpose == bindparam("wanted")).order_by(tables.epochs.c.number)
 _LEDGER = insert(tables.ledger)
 _ANSWERED = insert(tables.answered).prefix_with("OR IGNORE")
 _SPENT = (

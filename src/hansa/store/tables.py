@@ -30,6 +30,7 @@ __all__ = [
     "releases",
     "results",
     "studies",
+    "witnessed",
 ]
 
 node = MetaData()
@@ -151,6 +152,13 @@ results = Table(
     Column("question", LargeBinary, nullable=False),
     Column("result", String, nullable=False),
     UniqueConstraint("question", "study"),
+)
+
+witnessed = Table(
+    "witnessed",
+    hub,
+    Column("node", String, primary_key=True),
+    Column("size", Integer, nullable=False),
 )
 
 log_entries = Table(

@@ -219,12 +219,13 @@ class AloneAsked(Message):
 
 
 class AloneGranted(Message):
-    """The node's share passes the release rules and may be given away by this run."""
+    """The node's share of this question passes the release rules and may be given away by this run."""
 
     node: str
     study: str
     run: str
     roster: tuple[str, ...]
+    question: bytes
 
 
 class CheckpointShown(Message):

@@ -58,9 +58,7 @@ def _plain(story: Story, out: Path) -> dict[str, Any]:
 
 
 def _lines(story: Story, out: Path) -> list[str]:
-    common, own = (
-        story.results[name].summary.loc["resting_bp", "p"] for name in ("risk_common", "risk_intercepts")
-    )
+    common, own = (story.results[name].summary.loc["resting_bp", "p"] for name in ("risk_common", "risk_intercepts"))
     verdicts = ", ".join(f"{node} {decision.verdict}" for node, decision in story.decisions.items())
     insurer = ", ".join(f"{node} {decision.verdict}" for node, decision in story.insurer.items())
     lines = [

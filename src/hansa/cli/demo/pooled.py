@@ -54,11 +54,11 @@ def _comparison(name: str, view: View, pooled: pd.DataFrame, columns: Sequence[s
     reference = sm.GLM(pooled["disease"], design, family=sm.families.Binomial()).fit(tol=1e-14)
     ours = view.summary.drop(index="(Intercept)", errors="ignore")
     rows = [
-        (term, float(row["coef"]), float(row["se"]), float(reference.params[column]), float(reference.bse[column]))
+        (str(term), float(row["coef"]), float(row["se"]), float(reference.params[column]), float(reference.bse[column]))
         for (term, row), column in zip(ours.iterrows(), columns, strict=True)
     ]
     largest = max(max(abs(coef / other - 1), abs(se / other_se - 1)) for _, coef, se, other, other_se in rows)
-    return Comparison(name, [(str(term), *numbers) for term, *numbers in rows], largest)
+    return Comparison(name, rows, largest)
 
 
 def _pooled_rows() -> pd.DataFrame:
