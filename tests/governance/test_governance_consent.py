@@ -126,8 +126,10 @@ def test_the_first_epoch_is_everybody_who_consents() -> None:
     assert (epoch.number, set(epoch.people), len(epoch.decoys)) == (1, {1, 2, 3}, 0)
 
 
-def test_nobody_makes_no_epoch() -> None:
-    assert open_epoch([], BitMap(), 1, SECRET, opened=DAY) is None
+def test_nobody_makes_an_empty_first_epoch() -> None:
+    epoch = open_epoch([], BitMap(), 1, SECRET, opened=DAY)
+    assert epoch is not None
+    assert not epoch.people
 
 
 def first_epoch(size: int = 100) -> Epoch:

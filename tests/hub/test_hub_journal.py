@@ -45,7 +45,7 @@ def study(league: LocalLeague) -> Study:
 
 def journal(league: LocalLeague, study: Study, name: str) -> tuple[Any, Question, list[JournalEntry]]:
     outcome = league.hub.run(study.id, name)
-    entries = [JournalEntry(*row) for row in league.hub._store.totals(outcome.provenance["run"])]
+    entries = [JournalEntry(*row) for row in league.hub._store.totals(outcome.provenance["journal"])]
     return outcome, read_question(study, name, league.dictionary, catalogue()), entries
 
 

@@ -77,12 +77,11 @@ def test_what_is_compared(new: Population, old: Population, compared: bool) -> N
     assert comparable(new, old) is compared
 
 
-@given(st.sets(st.sampled_from("abcdefg")), st.sets(st.sampled_from("abcdefg")))
+@given(st.sets(st.sampled_from("abcdefg"), min_size=3), st.sets(st.sampled_from("abcdefg"), min_size=3))
 def test_node_sets_that_differ_by_one_or_two_nodes_give_these_away(new: set[str], old: set[str]) -> None:
     found = given_away([frozenset(old)], frozenset(new), LIMITS)
     assert found >= (frozenset(new ^ old) if len(new ^ old) < 3 else frozenset())
-    large = min(len(new), len(old), len(new ^ old)) > 2
-    assert not (large and found), "totals over three nodes or more, and a difference of three or more"
+    assert found == frozenset() or 0 < len(new ^ old) < 3
 
 
 # --- combinations -------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def local(
     >>> league = hansa.local(heart(), heart_dictionary())
     >>> fit = league.glm("disease ~ age + sex", family="binomial")
     >>> round(float(fit.summary.loc["age", "coef"]), 3)
-    0.061
+    0.067
     """
     if len(data) < min_nodes:
         raise StudyError(

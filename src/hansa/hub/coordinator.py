@@ -235,6 +235,7 @@ class Hub:
             "method": f"{question.method.name}/{question.method.version}",
             "code": __version__,
             "nodes": list(roster),
+            "journal": self._journals.get(run, run),
             "requests": len(self._journal(run)),
             "checks": list(checks),
             "dictionary": "inferred from all frames together" if question.dictionary.inferred else "declared",

@@ -43,7 +43,7 @@ _CENTRE_ROWS = 4096
 _BLOCK_ROWS = 4096
 _EXPONENT = np.int64(0x7FF0000000000000)  # IEEE 754: the bits of a float64 that hold its power of two
 _SMALLEST = 2.0**-28
-_MANY = 2.0**40
+_MANY = 2.0**10
 _KINDS = 5  # numbers for each column
 
 

@@ -78,3 +78,8 @@ def _lines(story: Story, out: Path) -> list[str]:
         f"The log: {story.proof.log_size} entries, cosigned by {', '.join(story.proof.witnesses)}",
         f"The page: {out / 'index.html'}",
     ]
+
+
+def _p_value(story: Story, analysis: str, term: str) -> float:
+    terms = {entry["name"]: entry["p"] for entry in story.results[analysis].plain["terms"]}
+    return float(terms[term])
