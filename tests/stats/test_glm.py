@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import mpmath  # type: ignore[import-untyped]  # ships no types
+import mpmath
 import numpy as np
 import pytest
 import statsmodels.api as sm

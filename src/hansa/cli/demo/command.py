@@ -58,7 +58,8 @@ def _plain(story: Story, out: Path) -> dict[str, Any]:
 
 
 def _lines(story: Story, out: Path) -> list[str]:
-    common, own = (story.results[name].summary.loc["resting_bp", "p"] for name in ("risk_common", "risk_intercepts"))
+    common = _p_value(story, "risk_common", "resting_bp")
+    own = _p_value(story, "risk_intercepts", "resting_bp")
     verdicts = ", ".join(f"{node} {decision.verdict}" for node, decision in story.decisions.items())
     insurer = ", ".join(f"{node} {decision.verdict}" for node, decision in story.insurer.items())
     lines = [
