@@ -77,7 +77,6 @@ def glm(
         aliased=tuple(name for name in chosen if name not in kept),
         knots=(),
         dropped_levels=(),
-        flat_nodes=None,
         facts={},
     )
     plain: dict[str, Any] = to_plain(result)

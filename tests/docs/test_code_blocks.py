@@ -37,7 +37,9 @@ def test_every_block_says_a_kind_that_is_checked() -> None:
         assert {kind for kind, _, _ in blocks(page)} <= KINDS
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(kind != "text" for kind, _, _ in blocks(page))], ids=named)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(kind != "text" for kind, _, _ in blocks(page))], ids=named
+)
 def test_code_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "docs"}

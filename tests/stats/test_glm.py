@@ -100,7 +100,6 @@ def test_intercepts_of_nodes_are_a_model_with_an_indicator_for_each(owners: np.n
     assert errors(found) == pytest.approx([full.by_name[name].se for name in names], rel=1e-8)
     assert found.deviance == pytest.approx(full.deviance, rel=1e-10)
     assert found.loglik == pytest.approx(full.loglik, rel=1e-9)
-    assert found.flat_nodes == len(np.unique(owners)) - len(present)
 
 
 def _varies(y: np.ndarray[Any, Any], family: str) -> bool:
@@ -120,7 +119,7 @@ def test_a_node_whose_outcome_does_not_vary_says_nothing_but_costs_a_degree_of_f
     without = fit({name: column[kept] for name, column in columns.items()}, flat[kept], **arguments)
     assert coefs(found) == pytest.approx(coefs(without), rel=1e-10)
     assert found.deviance == pytest.approx(without.deviance, rel=1e-10)
-    assert (found.n, found.df_residual, found.flat_nodes) == (240, 240 - 3 - 6, 1)
+    assert (found.n, found.df_residual) == (240, 240 - 3 - 6)
 
 
 def test_nothing_of_a_node_leaves_it_but_the_profile() -> None:

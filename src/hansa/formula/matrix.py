@@ -14,6 +14,7 @@ from hansa.formula.evaluation import FloatArray, evaluate
 from hansa.formula.facts import KnotFact, PolyFact
 from hansa.formula.terms import Formula
 from hansa.formula.types import Variables
+from hansa.model.exposure import side_by_side
 
 __all__ = ["design_matrix", "offset", "response"]
 
@@ -57,7 +58,7 @@ def design_matrix(
     count = _rows(columns) if rows is None else rows
     if not design.columns:
         return np.empty((count, 0))
-    return np.ascontiguousarray(np.stack([_product(part, count) for part in parts], axis=1))
+    return side_by_side([_product(part, count) for part in parts], count)
 
 
 def response(formula: Formula, columns: Mapping[str, FloatArray], variables: Variables) -> FloatArray:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hansa.errors import HansaError, ProtocolError, Refused, StudyError
+from hansa.errors import HansaError, HeadroomError, ProtocolError, Refused, StudyError
 from hansa.governance import ConsentRegister
 from hansa.node.context import NodeContext
 from hansa.node.releases import grant_alone, release
@@ -90,13 +90,15 @@ class Node:
         return seal(message, self.context.signer)
 
     def _declined(self, refusal: HansaError) -> Declined:
+        if isinstance(refusal, HeadroomError):
+            refusal = disclosure_refused()  # what does not fit depends on data
         if isinstance(refusal, Refused):
             return Declined(code=refusal.reason, what=refusal.what, fix=refusal.fix)
         if isinstance(refusal, ProtocolError | StudyError):
             what = f"{refusal.field}: {refusal.what}" if refusal.field else refusal.what
             return Declined(code=refusal.code, what=what, fix=refusal.fix)
         self.context.store.note_event("fault", "", f"{refusal.code}: {refusal.what}")
-        return _FAULT if refusal.code != "headroom" else self._declined(disclosure_refused())
+        return _FAULT
 
 
 _FAULT = Declined(code="fault", what="the node could not answer", fix="ask its custodian")

@@ -26,7 +26,7 @@ from hansa.formula import (
 )
 from hansa.formula.tree import Comparison, Expr, Membership, Name
 from hansa.model import Variable
-from hansa.model.exposure import BoolArray, Exposure, FloatArray
+from hansa.model.exposure import BoolArray, Exposure, FloatArray, side_by_side
 from hansa.stats.contract import Arguments, Frame, Preparation
 from hansa.stats.families import FAMILIES, LINKS, fits
 
@@ -87,7 +87,8 @@ def _rows(frame: Frame, arguments: Arguments) -> _Rows:
     if design.formula.offsets:
         moved = offset(design.formula, frame.columns, frame.variables, rows=frame.rows)
     vectors = [vector for vector in (y, prior, moved) if vector is not None]
-    complete = np.asarray(np.isfinite(x).all(axis=1) & np.isfinite(np.stack(vectors)).all(axis=0))
+    # A sum of finite numbers is finite; with not-a-number among them it is not.
+    complete = np.isfinite(x @ np.ones(x.shape[1])) & np.isfinite(np.sum(vectors, axis=0))
     return _Rows(design, x, y, prior, moved, complete)
 
 
@@ -187,7 +188,7 @@ def _design_exposure(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]
         Exposure(
             name="design",
             rows=rows.complete,
-            columns=np.column_stack(columns),
+            columns=side_by_side(columns, frame.rows),
             names=names,
             derived=derived,
             strata=strata,

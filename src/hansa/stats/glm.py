@@ -118,7 +118,6 @@ def _result(model: Model, design: Design, fitted: Fitted) -> GlmResult:
         aliased=tuple(name for name, keep in zip(fitted.names, fitted.kept, strict=True) if not keep),
         knots=_knots(design),
         dropped_levels=tuple(dropped),
-        flat_nodes=fitted.flat,
         facts=facts_to_plain(design.facts),
     )
 

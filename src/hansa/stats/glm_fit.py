@@ -107,7 +107,6 @@ class Fitted:
     weight: float
     saturated: float
     intercepts: int
-    flat: int | None
     deviance: float
     null_deviance: float | None
     scaled_deviance: float
@@ -322,7 +321,6 @@ def _unscaled(problem: _Problem, fit: Fit, null: Point | None) -> Fitted:
         weight=float(problem.means["weight"]),
         saturated=float(problem.means["saturated"]),
         intercepts=round(problem.intercepts),
-        flat=round(float(totals["flat"])) if "flat" in totals else None,
         deviance=fit.point.deviance / unit,
         null_deviance=None if null is None else null.deviance / unit,
         scaled_deviance=fit.point.deviance,

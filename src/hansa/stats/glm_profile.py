@@ -47,7 +47,7 @@ def profile(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:
         zero = {"gram": np.zeros((p, p)), "score": np.zeros(p)}
         none = dict.fromkeys(("deviance", "pearson", "invalid", "information"), 0.0)
         occupied = float(node.rows > 0)
-        return {**zero, **none, "nodes": occupied, "flat": occupied, "weights": np.zeros((_length(partitions), 2))}
+        return {**zero, **none, "nodes": occupied, "weights": np.zeros((_length(partitions), 2))}
     row = node.sums.row
     gram, score = np.zeros((p, p)), np.zeros(p)
     for x, (weight, residual) in centred(partitions, row.weight, row.residual):
@@ -61,8 +61,7 @@ def profile(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:
         "invalid": node.sums.invalid,
         "information": float(row.weight.sum()),
         "nodes": 1.0,
-        "flat": 0.0,
-        "weights": np.column_stack([row.mu, row.weight]),
+        "weights": np.stack([row.mu, row.weight]).T,
     }
 
 
@@ -147,7 +146,6 @@ PROFILE = Step(
         for output in (
             *ROUND,
             Output("nodes", (), "protected"),
-            Output("flat", (), "protected"),
         )
     ),
     profile,

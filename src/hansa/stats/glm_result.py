@@ -60,8 +60,7 @@ class GlmResult(Result):
     (the sum of frequency weights). ``pseudo_r2`` is McFadden's (``None`` with a dispersion), ``deviance_r2``
     the share of the null deviance explained. ``loglik``, ``aic`` and ``bic`` are ``None`` with sampling
     weights. ``facts`` are the pooled facts of the design, from which :mod:`hansa.stats.validation` builds it
-    again; ``knots`` and ``dropped_levels`` say them in words. ``flat_nodes`` counts nodes whose outcome does
-    not vary (with ``node`` = "intercepts").
+    again; ``knots`` and ``dropped_levels`` say them in words.
     """
 
     schema: ClassVar[str] = "glm/1.0"
@@ -99,7 +98,6 @@ class GlmResult(Result):
     aliased: tuple[str, ...]
     knots: tuple[str, ...]
     dropped_levels: tuple[str, ...]
-    flat_nodes: int | None
     facts: Mapping[str, Any] = field(hash=False)
 
     @property

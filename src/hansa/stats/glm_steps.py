@@ -121,7 +121,7 @@ def irls(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
         "pearson": sums.pearson,
         "invalid": sums.invalid,
         "information": float(sums.row.weight.sum()),
-        "weights": np.column_stack([sums.row.mu, sums.row.weight]),
+        "weights": np.stack([sums.row.mu, sums.row.weight]).T,
     }
 
 

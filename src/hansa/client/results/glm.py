@@ -169,8 +169,6 @@ class GlmFit(View):
             notes.append(f"Aliased, without a coefficient: {', '.join(result.aliased)}.")
         notes += [f"Knots of {said}." for said in result.knots]
         notes += [f"Levels that nobody has, left out: {said}." for said in result.dropped_levels]
-        if result.flat_nodes:
-            notes.append(f"Nodes whose outcome does not vary: {result.flat_nodes}.")
         return tuple(notes)
 
     def _fit_table(self) -> TableData:
