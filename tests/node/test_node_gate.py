@@ -23,7 +23,7 @@ from hansa.testing import WEIGHED, SyntheticCohorts, hub_run, submit_bytes, synt
 NODES = ("aachen", "bergen", "cadiz", "delft")
 RULES: dict[str, tuple[str, Callable[..., object]]] = {
     "exposures": ("hansa.node.run.judge", lambda *_: ()),
-    "history": ("hansa.node.run.judge_differences", lambda *_: ()),
+    "history": ("hansa.node.comparisons.judge_differences", lambda *_: ()),
     "node sets": ("hansa.node.run.given_away", lambda *_: frozenset()),
     "nodes": ("hansa.node.run.judge_nodes", lambda *_: ()),
     "parameters": ("hansa.node.run.judge_parameters", lambda *_: ()),

@@ -10,17 +10,15 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from pyroaring import BitMap
 
 from hansa.errors import HeadroomError, ProtocolError, Refused
-from hansa.governance import ConsentRegister, consent_codes
-from hansa.model import Study
+from hansa.governance import ConsentRegister
 from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
+from hansa.node.comparisons import Past, all_past, comparisons, epochs_digest, judge_comparison, numbers_of, remembered
 from hansa.node.prepared import (
     Asking,
     Prepared,
@@ -34,27 +32,16 @@ from hansa.node.prepared import (
 from hansa.node.prepared import Counted as CountedExposures
 from hansa.privacy.counts import Tally
 from hansa.privacy.fixed_point import Lanes, decode, encode
-from hansa.privacy.history import (
-    Population,
-    comparable,
-    differences,
-    given_away,
-    judge_differences,
-    judge_triples,
-    triples,
-)
+from hansa.privacy.history import Population, given_away
 from hansa.privacy.rules import ADVICE, Breach, counts_as_node, judge, judge_nodes, judge_parameters
 from hansa.privacy.secure_sum import SEED_BYTES, RoundContext, mask, pair_key, total_of
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Method, Share, Step, share, zero_totals
 from hansa.wire import Message
 from hansa.wire import encode as to_cbor
-from hansa.wire.messages import PastPopulation, RoundAsked, RunReady
+from hansa.wire.messages import RoundAsked, RunReady
 
-__all__ = ["NodeRun", "Round", "disclosure_refused", "epochs_digest", "question_part", "round_request"]
-
-_Comparison = tuple[tuple[str, str], tuple[int, ...]]
-"""The kinds of what is compared, and the people at this node."""
+__all__ = ["NodeRun", "Round", "disclosure_refused", "question_part", "round_request"]
 
 
 def disclosure_refused() -> Refused:
@@ -112,7 +99,7 @@ class NodeRun:
     pair_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
     declared: tuple[Population, ...] = ()
     opened_after: int = 0
-    past: tuple[tuple[PastPopulation, Population | None], ...] = ()
+    past: Past = ()
     granted: frozenset[str] = frozenset()
     judged: set[bytes] = field(default_factory=set)
     breaches: tuple[Breach, ...] = ()
@@ -147,7 +134,7 @@ class NodeRun:
             if node != self.node
         }
         self.epochs = epochs_digest(self.among.question.study, ready)
-        self.past = _all_past(ready, own)
+        self.past = all_past(ready, own)
         return self.binding
 
     def _pair_key(self, agreement: bytes) -> bytes:
@@ -289,7 +276,9 @@ class NodeRun:
             self._check_alone(counted.populations)
             numbers[0][0] = counts_as_node(counted.tallies, counted.strata, self.limits)
             blocks.extend(counted.tallies)
-            compared = self._comparisons(counted.populations, first=asked.round == 0)
+            old = [*remembered(self.past), *self._asked_before]
+            declared = self.declared if asked.round == 0 else ()
+            compared = comparisons(counted.populations, old, declared, node=self.node)
             pairs.extend(kinds for kinds, _ in compared)
             numbers.extend(tally.numbers for tally in counted.tallies)
             numbers.extend(np.array(counts, dtype=np.float64) for _, counts in compared)
@@ -300,42 +289,6 @@ class NodeRun:
             blocks.append(weights)
             numbers.append(weights.numbers)
         return tuple(blocks), tuple(pairs), np.concatenate(numbers)
-
-    def _comparisons(self, new: Sequence[Population], *, first: bool) -> list[_Comparison]:
-        """Differences from earlier questions and within this run; before its first answer also between all
-        analysis sets that the study declares; and sets in threes.
-        """
-        old = [*self._remembered(), *self._asked_before]
-        pairs = [(one, other) for one in new for other in old if comparable(one, other)]
-        pairs += [(one, other) for one, other in combinations(new, 2) if comparable(one, other)]
-        pairs += [(one, other) for one, other in combinations(self.declared if first else (), 2)]
-        found: list[_Comparison] = [
-            ((one.kind, other.kind), differences(one, other, node=self.node))
-            for one, other in pairs
-            if one.variables & other.variables and one.id != other.id
-        ]
-        for population in new:
-            sets = [past for past in old if _are_sets(population, past)]
-            found += [
-                (("three", "sets"), triples(population, one, other, node=self.node))
-                for one, other in combinations(sets, 2)
-                if one.variables & other.variables
-            ]
-        return found
-
-    def _remembered(self) -> list[Population]:
-        """The past populations of all nodes, in one order, with this node's own people in them."""
-        return [
-            Population(
-                named.id,
-                named.kind,
-                named.derived,
-                frozenset(named.variables),
-                frozenset(named.roster),
-                BitMap() if mine is None else mine.people,
-            )
-            for named, mine in self.past
-        ]
 
     def _check_alone(self, populations: Sequence[Population]) -> None:
         """Totals over node sets that differ by few nodes give those nodes' shares away: they must agree."""
@@ -358,11 +311,10 @@ class NodeRun:
             position += block.block.size
             found.extend((*judge(tally, self.limits), *judge_parameters(tally, self.limits)))
         for kinds in current.pairs:
-            size = 3 if kinds[0] == "three" else 2
+            size = numbers_of(kinds)
             counts = [float(count) for count in totals[position : position + size]]
             position += size
-            triple = kinds[0] == "three"
-            found.extend(judge_triples(counts, self.limits) if triple else _judge_pair(kinds, counts, self.limits))
+            found.extend(judge_comparison(kinds, counts, self.limits))
         for block in weights:
             found.extend(judge(Tally(block.block, totals[position:]), self.limits))
         return found
@@ -380,27 +332,3 @@ def _encoded(numbers: FloatArray, *, nodes: int) -> Lanes:
         return encode(numbers, nodes=nodes)
     except HeadroomError as fault:
         raise disclosure_refused() from fault
-
-
-def _all_past(
-    ready: Mapping[str, RunReady], own: Sequence[Population]
-) -> tuple[tuple[PastPopulation, Population | None], ...]:
-    """The past populations that any node remembers, in one order, each with this node's own people."""
-    mine = {(population.id, tuple(sorted(population.roster))): population for population in own}
-    named = {(past.id, past.roster): past for message in ready.values() for past in message.past}
-    return tuple((past, mine.get(key)) for key, past in sorted(named.items(), key=lambda item: item[0]))
-
-
-def _judge_pair(kinds: tuple[str, str], counts: Sequence[float], limits: Thresholds) -> tuple[Breach, ...]:
-    added, removed = counts
-    return judge_differences(kinds, added, removed, limits)
-
-
-def _are_sets(new: Population, past: Population) -> bool:
-    return new.kind == past.kind == "set" and bool(new.variables & past.variables) and new.id != past.id
-
-
-def epochs_digest(study: Study, ready: Mapping[str, RunReady]) -> str:
-    """What names the people that all nodes stand ready with: the purpose, and each node's epoch."""
-    epochs = [[node, message.epoch] for node, message in sorted(ready.items())]
-    return hashlib.sha256(to_cbor([list(consent_codes(study.purpose)), epochs])).hexdigest()
