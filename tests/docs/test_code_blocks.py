@@ -15,14 +15,19 @@ from hansa.cli.main import hansa
 from hansa.governance import read_policy
 from hansa.harmonise import read_dictionary
 from hansa.model import Study, read_value
-from tests.docs.pages import PAGES, named
 
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 KINDS = {"python", "console", "yaml", "text", "mermaid", "toml"}
 
 
 def blocks(page: Path) -> list[tuple[str, str, str]]:
     return [(kind, info.strip(), body) for kind, info, body in BLOCK.findall(page.read_text(encoding="utf-8"))]
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def test_every_block_says_a_kind_that_is_checked() -> None:

@@ -1,4 +1,4 @@
-"""Attacks that a node refuses. Each asserts what is safe; the two that are expected to fail are stated limits."""
+"""Attacks that a node refuses. Each asserts what is safe; the one that is expected to fail is a stated limit."""
 
 from __future__ import annotations
 
@@ -248,7 +248,6 @@ def _counted_only(league: LocalLeague, run: HubRun, question: Question) -> Calla
 # --- node sets ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="a limit: releases of others are not node sets yet (docs/adr/0007)")
 def test_the_others_releases_and_a_total_do_not_give_the_last_node_away(cohorts: SyntheticCohorts) -> None:
     rules = [{"rule": "caller_owns_data"}]
     policies = {n: {"name": "p", "version": "1", "node": n, "rules": rules, "alone_ok": False} for n in NODES}

@@ -519,7 +519,7 @@ def test_a_withdrawal_ends_the_run_before_its_next_round(league: LocalLeague) ->
 
 def test_nothing_but_a_release_is_asked_of_one_site(league: LocalLeague) -> None:
     study = submitted(league)
-    asked = SiteAsked(study=study.id, run="r", analysis="q", code="0.1.0")
+    asked = SiteAsked(study=study.id, run="r", analysis="q", roster=NODES, code="0.1.0")
     assert declined(league, "aachen", seal(asked, league.keys.hub)).code == "protocol"
 
 

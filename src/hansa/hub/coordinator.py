@@ -151,7 +151,7 @@ class Hub:
         found, question = self._question(study, analysis)
         roster = self._permitting(found, analysis)
         run = new_id(self._clock())
-        answers = [self._site(study, analysis, run, node) for node in roster]
+        answers = [self._site(study, analysis, run, node, roster) for node in roster]
         return self._outcome(question, run, roster, analysis, answers, checks=SITE_CHECKS)
 
     def proof_keys(self) -> tuple[str, tuple[str, ...]]:
@@ -175,8 +175,8 @@ class Hub:
         cohorts = Journalled(question, _StoredJournal(self._store, self._journals[rounds.run]), ask)
         return question.method.plan(cohorts, question.arguments)
 
-    def _site(self, study: str, analysis: str, run: str, node: str) -> SiteAnswer:
-        asked = SiteAsked(study=study, run=run, analysis=analysis, code=__version__)
+    def _site(self, study: str, analysis: str, run: str, node: str, roster: Sequence[str]) -> SiteAnswer:
+        asked = SiteAsked(study=study, run=run, analysis=analysis, roster=tuple(roster), code=__version__)
         answer = self._exchange.transport.ask({node: self._exchange.seal(asked)})[node]
         found = self._exchange.open(node, answer, SiteReleased)
         if isinstance(found, Declined):

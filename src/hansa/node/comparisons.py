@@ -55,7 +55,11 @@ def all_past(ready: Mapping[str, RunReady], own: Sequence[Population]) -> Past:
 
 
 def remembered(past: Past) -> list[Population]:
-    """The past populations with this node's own people in them, nobody where it was not asked."""
+    """The populations of past totals with this node's own people in them, nobody where it was not asked.
+
+    Releases of one site stand among the past for their node sets only: a total over more nodes tells nothing
+    of a few people beside them.
+    """
     return [
         Population(
             named.id,
@@ -66,6 +70,7 @@ def remembered(past: Past) -> list[Population]:
             BitMap() if mine is None else mine.people,
         )
         for named, mine in past
+        if len(named.roster) > 1
     ]
 
 

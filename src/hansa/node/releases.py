@@ -11,6 +11,8 @@ from hansa.node.context import NodeContext, purpose_key
 from hansa.node.run import disclosure_refused
 from hansa.node.site import CHECKS, SiteEstimate, estimate
 from hansa.node.studies import alone_ok, permitted
+from hansa.privacy.history import given_away
+from hansa.privacy.rules import Breach
 from hansa.store import LedgerEntry
 from hansa.version import __version__
 from hansa.wire import open_message, seal
@@ -30,6 +32,7 @@ def release(node: NodeContext, data: bytes) -> bytes:
     stored = node.store.release(question, epoch)
     if stored is not None:
         return stored
+    _check_others(node, study, asked)
     found = _checked(node, study, asked.analysis, asked.code, run=asked.run)
     result = json.dumps(found.result, sort_keys=True).encode()
     message = SiteReleased(node=node.name, study=asked.study, analysis=asked.analysis, result=result, checks=CHECKS)
@@ -47,6 +50,20 @@ def grant_alone(node: NodeContext, data: bytes) -> AloneGranted:
     _checked(node, study, asked.analysis, asked.code, run=asked.run)
     question = node.question(study, asked.analysis).digest
     return AloneGranted(node=node.name, study=asked.study, run=asked.run, roster=asked.roster, question=question)
+
+
+def _check_others(node: NodeContext, study: Study, asked: SiteAsked) -> None:
+    """The releases of all that are asked, taken from an earlier total, must not leave few other nodes' share."""
+    touched = node.question(study, asked.analysis).touched
+    known = [past.roster for past in node.store.populations(release=False) if past.variables & touched]
+    apart: set[str] = set()
+    for alone in (frozenset({name}) for name in asked.roster):
+        apart |= given_away(known, alone, node.limits(study))
+        known.append(alone)
+    if node.name not in asked.roster or apart - set(asked.roster):
+        sentence = "the releases asked for and an earlier total would give another node's share away"
+        node.note_breaches(study.id, (Breach("node sets", "history", sentence),))
+        raise disclosure_refused()
 
 
 def _checked(node: NodeContext, study: Study, analysis: str, code: str, *, run: str) -> SiteEstimate:

@@ -90,7 +90,7 @@ class Rounds:
             agreement=run.agreement.public_key().public_bytes_raw(),
             epoch=epoch.number,
             code=__version__,
-            past=tuple(_named(population) for population in self._node.store.populations(release=False)),
+            past=tuple(_named(population) for population in self._past()),
         )
 
     def start(self, data: bytes) -> RunStarted:
@@ -99,7 +99,7 @@ class Rounds:
         run = self._run(asked)
         keys = self._node.directory.of("node-sign")
         ready = dict(open_message(sealed, RunReady, keys) for sealed in asked.ready)
-        binding = run.start(ready, asked.ready, self._node.store.populations(release=False))
+        binding = run.start(ready, asked.ready, self._past())
         run.granted = self._granted(run, asked.alone)
         return RunStarted(study=asked.study, run=asked.run, binding=binding)
 
@@ -191,6 +191,11 @@ class Rounds:
             people.update(BitMap(part.codes))
         roster = frozenset(study.analyses[name].nodes or study.cohorts)
         return Population(among.question.set_digest, "set", False, among.question.touched, roster, people)
+
+    def _past(self) -> list[Population]:
+        """Earlier totals, and this node's own releases: a release is a node set, of one."""
+        store = self._node.store
+        return [*store.populations(release=False), *store.populations(release=True)]
 
     def _check_opening(self, asked: RunOpen, study: Study) -> None:
         if asked.run in self._seen:

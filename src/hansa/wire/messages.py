@@ -190,11 +190,12 @@ class Unmasked(RoundPlace):
 
 
 class SiteAsked(Message):
-    """The hub asks one node for its own estimate, a release of that node."""
+    """The hub asks one node for its own estimate, a release of that node; ``roster`` are all that are asked."""
 
     study: str
     run: str
     analysis: str
+    roster: tuple[str, ...]
     code: str
 
 
