@@ -113,3 +113,13 @@ def test_a_wrong_league_file_says_how_to_mend_it(tmp_path: Path, short_study: Pa
     path = tmp_path / "league.yaml"
     path.write_text("nodes: 3", encoding="utf-8")
     assert "a YAML file with nodes" in run("study", "check", str(short_study), "--league", str(path), status=2)
+
+
+def test_a_refused_study_ends_with_the_refusals_own_status(short_study: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(short_study.read_text(encoding="utf-8"))
+    content["analyses"]["people"] = {**content["analyses"]["risk_common"], "population": "age > 76"}
+    path = tmp_path / "refused.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    said = run("study", "run", str(path), "--analysis", "people", "--json", status=4)
+    assert json.loads(said)["results"]["people"]["reason"] == "disclosure"
+    run("study", "check", str(path), status=0)

@@ -57,7 +57,7 @@ def hansa() -> None:
 def main() -> None:
     """Run the command line; an error is one message and its own exit code."""
     try:
-        hansa(standalone_mode=False)
+        status = hansa(standalone_mode=False)
     except HansaError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
@@ -67,6 +67,8 @@ def main() -> None:
     except click.Abort:
         click.echo("stopped", err=True)
         sys.exit(130)
+    # Without its standalone mode click returns the status that a command exits with.
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Questions:
 
 
 _ANALYSIS = frozenset({"population", "complete", "nodes", "sites"})
-_GLM = ("family", "link", "weights", "weights_type", "covariance", "level")
+_GLM = ("family", "link", "node", "weights", "weights_type", "covariance", "level")
 
 
 def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

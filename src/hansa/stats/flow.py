@@ -15,6 +15,7 @@ from hansa.errors import StudyError
 from hansa.formula import evaluate, parse_expression
 from hansa.model import Variable
 from hansa.model.exposure import Exposure
+from hansa.stats.arguments import no_others
 from hansa.stats.contract import (
     Arguments,
     Arrays,
@@ -112,6 +113,7 @@ def flow(cohorts: Cohorts, arguments: Arguments) -> Flow:
 
 
 def _complete(arguments: Arguments, _variables: Mapping[str, Variable]) -> tuple[str, ...]:
+    no_others(arguments, "stages")
     stages = arguments.get("stages")
     if not isinstance(stages, list | tuple) or not all(isinstance(stage, str) for stage in stages):
         raise StudyError("stages is a list of conditions", field="arguments.stages")

@@ -68,6 +68,8 @@ def tell(league: LocalLeague, progress: Progress) -> Story:
         except Refused as refusal:
             refused[name] = str(refusal)
     progress("validation in Zurich")
+    if refused:
+        raise Refused("the demo's study was refused in part", why="; ".join(refused), fix="reinstall hansa")
     validation = results["without_zurich"].validate(on="zurich")
     insurer, outcome = _second_requester(league, submitted, progress)
     text = results["risk_intercepts"].proof_json()

@@ -58,9 +58,11 @@ class SubgroupsView(View):
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per level and term."""
+        """One row per level and term; none where no level has a fit."""
         import pandas as pd
 
+        if not self.fits:
+            return pd.DataFrame(index=pd.MultiIndex.from_arrays([[], []], names=[self.by, "term"]))
         return pd.concat({level: fit.summary for level, fit in self.fits.items()}, names=[self.by, "term"])
 
     def plot(self, *, term: str | None = None, ax: Axes | None = None) -> Plot:
