@@ -84,3 +84,9 @@ def test_feasibility_counts_people_before_anything_is_committed(league: LocalLea
     people = {name: view.plain["stages"][-1]["remaining"] for name, view in study.feasibility().items()}
     assert people["all"] == sum(SIZES.values())
     assert 0 < people["drug"] < people["all"]
+
+
+def test_further_keywords_are_the_methods_own_arguments_and_wrong_ones_are_named(league: LocalLeague) -> None:
+    assert league.correlation(["x", "y"], level=0.9).plain["level"] == 0.9
+    with pytest.raises(StudyError, match="widht"):
+        league.correlation(["x", "y"], widht=3)

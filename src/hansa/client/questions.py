@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hansa.client.results import View
-from hansa.model import Analysis
+from hansa.model import Analysis, Study
 
 __all__ = ["Questions"]
 
@@ -16,6 +16,7 @@ class Questions:
 
     Common keywords: ``population`` an expression for who is asked about ("" everybody), ``complete`` further
     variables on which people must be complete, ``nodes`` some of the cohorts, ``derive`` derived variables.
+    Fields of the study go to the study; any other keyword is an argument of the method (``cell=8``).
     """
 
     def _ask(self, analysis: Analysis, **study: Any) -> View:
@@ -92,7 +93,8 @@ class Questions:
 
     def _question(self, method: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> View:
         chosen, study = _split(keywords)
-        return self._ask(Analysis(method=method, arguments=dict(arguments), **chosen), **study)
+        more = {name: study.pop(name) for name in [*study] if name not in Study.model_fields}
+        return self._ask(Analysis(method=method, arguments={**arguments, **more}, **chosen), **study)
 
 
 _ANALYSIS = frozenset({"population", "complete", "nodes", "sites"})
