@@ -230,6 +230,8 @@ def test_the_ledger_lists_every_array_that_left(cohorts: SyntheticCohorts) -> No
         entries = node.context.store.ledger()
         arrays = {(entry.step, entry.array) for entry in entries}
         assert arrays == {
+            ("correlation.sums", "tally of people"),
+            ("correlation.products", "tally of people"),
             ("correlation.sums", "n"),
             ("correlation.sums", "first"),
             ("correlation.products", "first"),

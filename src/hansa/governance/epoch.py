@@ -47,7 +47,7 @@ class Epoch:
     number: int
     opened: dt.date
     people: FrozenBitMap
-    decoys: FrozenBitMap = FrozenBitMap()  # noqa: RUF009  immutable
+    decoys: FrozenBitMap = FrozenBitMap()  # noqa: RUF009  # immutable
 
 
 def still_consented(epoch: Epoch, consented: AbstractBitMap) -> bool:

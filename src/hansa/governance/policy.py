@@ -104,7 +104,7 @@ def owner_policy(node: str) -> Policy:
 class _PolicyLoader(yaml.SafeLoader):
     """YAML without the truth values yes, no, on and off, and without repeated keys."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012  the library's own class attribute, replaced whole
+    yaml_implicit_resolvers = {  # noqa: RUF012  # the library's own class attribute, replaced whole
         first: [
             (tag, pattern)
             for tag, pattern in resolvers
@@ -125,7 +125,7 @@ class _PolicyLoader(yaml.SafeLoader):
 
 def _parse(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_PolicyLoader)  # noqa: S506  a subclass of the safe loader
+        return yaml.load(text, Loader=_PolicyLoader)  # noqa: S506  # a subclass of the safe loader
     except yaml.YAMLError as invalid:
         mark = getattr(invalid, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else ""

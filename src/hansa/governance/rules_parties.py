@@ -31,7 +31,7 @@ class ForbiddenRequesters(RuleBase):
     rule: Literal["forbidden_requesters"] = "forbidden_requesters"
     kinds: tuple[PartyKind, ...] = Field(min_length=1)
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where the requester and its owner are known and of other kinds."""
         return kind_answer(facts, self.kinds)
 
@@ -42,7 +42,7 @@ class OwnerKnown(RuleBase):
     rule: Literal["owner_known"] = "owner_known"
     unknown: Literal["refer", "deny"] = "refer"
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where the owner is named."""
         if facts.owner is None:
             sentence = "The requester does not say who owns or controls it."
@@ -55,7 +55,7 @@ class CallerOwnsData(RuleBase):
 
     rule: Literal["caller_owns_data"] = "caller_owns_data"
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where the node knows that the caller owns its data."""
         fields = ("owns_data",)
         change = "have the data's owner run the analysis, or give the node a policy"

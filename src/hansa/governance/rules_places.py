@@ -31,7 +31,7 @@ class SeatIn(_CountryRule):
     rule: Literal["seat_in"] = "seat_in"
     owner_too: bool = False
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where the seat is in one of the countries."""
         seat = place_answer("requester_seat", self.countries, facts)
         if not self.owner_too or seat.verdict != "permit":
@@ -49,7 +49,7 @@ class ComputingIn(_CountryRule):
 
     rule: Literal["computing_in"] = "computing_in"
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where computing is in one of the countries."""
         return place_answer("computing", self.countries, facts)
 
@@ -59,7 +59,7 @@ class ResultsIn(_CountryRule):
 
     rule: Literal["results_in"] = "results_in"
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where all results go to the countries."""
         return place_answer("results", self.countries, facts)
 

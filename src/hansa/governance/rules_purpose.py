@@ -52,7 +52,7 @@ class Purpose(RuleBase):
             raise ValueError("diseases go with DUO:0000007 (disease specific research), and it needs them")
         return self
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where each claimed purpose is covered by what the data are held for."""
         claimed = facts.purpose_terms
         if claimed is None:
@@ -111,7 +111,7 @@ class ForbiddenUses(RuleBase):
     rule: Literal["forbidden_uses"] = "forbidden_uses"
     uses: tuple[Identifier, ...] = Field(min_length=1)
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where the uses are declared and none is forbidden."""
         excluded = " or ".join(_plain(use) for use in self.uses)
         if facts.uses is None:

@@ -32,7 +32,7 @@ class Consent(RuleBase):
 
     rule: Literal["consent"] = "consent"
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where the node keeps a register of consent for the purpose."""
         fields, change = ("consent_register",), "have the node keep a register of consent for this purpose"
         if facts.consent_register is None:
@@ -58,7 +58,7 @@ class ValidBetween(RuleBase):
             raise ValueError("the first day does not come after the last")
         return self
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit on the days given."""
         if self.first and today < self.first:
             sentence = f"This policy says yes only from {self.first} on."
@@ -95,7 +95,7 @@ class MinNodes(RuleBase):
     rule: Literal["min_nodes"] = "min_nodes"
     at_least: int = Field(ge=1)
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where the study's own minimum is high enough."""
         fields, change = ("min_nodes",), f"set min_nodes to at least {self.at_least}"
         if facts.min_nodes is None:
@@ -112,7 +112,7 @@ class VariablesAllowed(RuleBase):
     rule: Literal["variables_allowed"] = "variables_allowed"
     variables: tuple[Identifier, ...] = Field(min_length=1)
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where all variables that the study lists are among these."""
         return _listed("variables", facts.variables, self.variables, "variables")
 
@@ -123,7 +123,7 @@ class MethodsAllowed(RuleBase):
     rule: Literal["methods_allowed"] = "methods_allowed"
     methods: tuple[str, ...] = Field(min_length=1)
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where all methods of the study's analyses are among these."""
         return _listed("methods", facts.methods, self.methods, "methods")
 
@@ -134,7 +134,7 @@ class VariablesForbidden(RuleBase):
     rule: Literal["variables_forbidden"] = "variables_forbidden"
     variables: tuple[Identifier, ...] = Field(min_length=1)
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Permit where the study lists its variables and none of them is forbidden."""
         fields = ("variables",)
         if facts.variables is None:
@@ -152,7 +152,7 @@ class HumanReview(RuleBase):
     rule: Literal["human_review"] = "human_review"
     reason: str = Field(min_length=1)
 
-    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  one signature for all rules
+    def answer(self, facts: Facts, today: dt.date) -> Answer:  # noqa: ARG002  # one signature for all rules
         """Always refer, with the policy's reason."""
         sentence = f"People at the node must decide: {self.reason.rstrip('.')}."
         return Answer("refer", (), sentence, "wait for the decision of the node's committee")

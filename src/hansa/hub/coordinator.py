@@ -90,7 +90,7 @@ class Hub:
             If no certified researcher signed it.
         """
         _, message = open_message(sealed, StudySubmitted, self._exchange.directory.of("researcher"))
-        study = Study.model_validate_json(message.study)
+        study = message.read()
         unknown = set(study.cohorts) - set(self.cohorts)
         if unknown:
             raise StudyError(

@@ -33,7 +33,8 @@ def release(node: NodeContext, data: bytes) -> bytes:
     if stored is not None:
         return stored
     _check_others(node, study, asked)
-    found = _checked(node, study, asked.analysis, asked.code, run=asked.run)
+    leaves = ("estimate of this site", "researcher, signed")
+    found = _checked(node, study, asked.analysis, asked.code, run=asked.run, leaves=leaves)
     result = json.dumps(found.result, sort_keys=True).encode()
     message = SiteReleased(node=node.name, study=asked.study, analysis=asked.analysis, result=result, checks=CHECKS)
     envelope = seal(message, node.signer)
@@ -47,7 +48,8 @@ def grant_alone(node: NodeContext, data: bytes) -> AloneGranted:
     study = permitted(node, asked.study)
     if not alone_ok(node, asked.study):
         raise Refused("this node's share is not given away alone", fix="keep the same nodes in all questions")
-    _checked(node, study, asked.analysis, asked.code, run=asked.run)
+    leaves = ("this node's share, between two totals", "hub")
+    _checked(node, study, asked.analysis, asked.code, run=asked.run, leaves=leaves)
     question = node.question(study, asked.analysis).digest
     return AloneGranted(node=node.name, study=asked.study, run=asked.run, roster=asked.roster, question=question)
 
@@ -66,7 +68,10 @@ def _check_others(node: NodeContext, study: Study, asked: SiteAsked) -> None:
         raise disclosure_refused()
 
 
-def _checked(node: NodeContext, study: Study, analysis: str, code: str, *, run: str) -> SiteEstimate:
+def _checked(
+    node: NodeContext, study: Study, analysis: str, code: str, *, run: str, leaves: tuple[str, str]
+) -> SiteEstimate:
+    """The estimate that passes the release rules; ``leaves`` are what the ledger says leaves, and to whom."""
     if code != __version__:
         raise ProtocolError("the hub runs another version of the methods", fix="update hub or node")
     epoch = node.epoch(study)
@@ -82,11 +87,11 @@ def _checked(node: NodeContext, study: Study, analysis: str, code: str, *, run: 
         run=run,
         round=None,
         step=among.question.method.name,
-        array="estimate of this site",
+        array=leaves[0],
         shape="",
         disclosure="releasable",
         bytes=len(json.dumps(found.result)),
-        receiver="researcher, signed",
+        receiver=leaves[1],
         checks=" ".join(CHECKS),
     )
     digest = hashlib.sha256(among.question.digest + run.encode()).digest()

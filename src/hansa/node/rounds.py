@@ -42,6 +42,7 @@ __all__ = ["Rounds"]
 Asked = TypeVar("Asked", bound=RoundPlace)
 Shown = TypeVar("Shown", Counted, Confirmed)
 
+_TALLY = "tally of people"
 _CHECKS = "group cell products effective parameters differing nodes"
 
 
@@ -118,6 +119,7 @@ class Rounds:
             raise
         counted = Counted(**_place(asked), request=current.request, lanes=run.masked(current, "counts"))
         current.sent[Counted.kind()] = counted
+        self._node.store.note_left(self._entry(run, current, _TALLY, (current.tally.size,), "protected"))
         return counted
 
     def answer(self, data: bytes) -> Answered:
@@ -253,25 +255,28 @@ class Rounds:
     def _record(self, run: NodeRun, current: Round) -> None:
         shapes = current.shapes
         entries = [
-            LedgerEntry(
-                at=self._node.now(),
-                study=run.study,
-                run=run.run,
-                round=current.asked.round,
-                step=current.step.name,
-                array=output.name,
-                shape="x".join(str(size) for size in shapes[output.name]) or "1",
-                disclosure=output.disclosure,
-                bytes=16 * _size(shapes[output.name]),
-                receiver="hub, masked",
-                checks=_CHECKS,
-            )
+            self._entry(run, current, output.name, shapes[output.name], output.disclosure)
             for output in current.step.outputs
         ]
         populations = current.counted.populations if current.counted else ()
         self._answered.extend([run.run] if current.counted else [])
         digest = hashlib.sha256(run.among.question.digest + question_part(current.asked)).digest()
         self._node.store.record_answer(entries, populations, epoch=run.epoch, digest=digest)
+
+    def _entry(self, run: NodeRun, current: Round, array: str, shape: tuple[int, ...], disclosure: str) -> LedgerEntry:
+        return LedgerEntry(
+            at=self._node.now(),
+            study=run.study,
+            run=run.run,
+            round=current.asked.round,
+            step=current.step.name,
+            array=array,
+            shape="x".join(str(size) for size in shape) or "1",
+            disclosure=disclosure,
+            bytes=16 * _size(shape),
+            receiver="hub and nodes, masked" if disclosure == "protected" else "hub, masked",
+            checks=_CHECKS if array != _TALLY else "is what the checks are made on",
+        )
 
 
 def _size(shape: tuple[int, ...]) -> int:

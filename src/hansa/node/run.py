@@ -129,9 +129,7 @@ class NodeRun:
             raise ProtocolError("this node's own agreement key was changed on the way")
         self.binding = hashlib.sha256(b"".join(hashlib.sha256(envelope).digest() for envelope in envelopes)).digest()
         self.pair_keys = {
-            node: pair_key(self.agreement, X25519PublicKey.from_public_bytes(message.agreement), binding=self.binding)
-            for node, message in ready.items()
-            if node != self.node
+            node: self._pair_key(message.agreement) for node, message in ready.items() if node != self.node
         }
         self.epochs = epochs_digest(self.among.question.study, ready)
         self.past = all_past(ready, own)

@@ -32,7 +32,7 @@ def decide_study(node: NodeContext, data: bytes) -> DecisionMade:
         Naming the field of the study that is wrong.
     """
     _, message = open_message(data, StudySubmitted, node.directory.of("researcher"))
-    study = Study.model_validate_json(message.study)
+    study = message.read()
     known = node.store.study(study.id)
     if known is not None:
         if known.envelope != data:

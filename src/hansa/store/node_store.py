@@ -204,6 +204,11 @@ class NodeStore:
             if connection.execute(_ANSWERED, {"digest": digest, "epoch": epoch}).rowcount:
                 connection.execute(_SPENT, {"wanted": entries[0].study})
 
+    def note_left(self, entry: LedgerEntry) -> None:
+        """What left without answering a question: a tally."""
+        with self._engine.begin() as connection:
+            connection.execute(_LEDGER, [vars(entry)])
+
     def was_answered(self, digest: bytes, epoch: int) -> bool:
         """Whether the same question was answered in this epoch."""
         chosen = select(func.count()).where(tables.answered.c.digest == digest, tables.answered.c.epoch == epoch)

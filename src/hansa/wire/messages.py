@@ -8,6 +8,7 @@ A run goes: ``RunOpen`` -> ``RunReady`` -> ``RunStart`` -> ``RunStarted``; then 
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
-from hansa.model import Value
+from hansa.errors import StudyError
+from hansa.model import Study, Value, read_value
 from hansa.wire.envelope import Message
 
 __all__ = [
@@ -66,6 +68,20 @@ class StudySubmitted(Message):
     """A researcher's study, as JSON."""
 
     study: bytes
+
+    def read(self) -> Study:
+        """The study itself.
+
+        Raises
+        ------
+        StudyError
+            Naming the field that is wrong, never showing what stands in it.
+        """
+        try:
+            content = json.loads(self.study)
+        except ValueError:
+            raise StudyError("a study is no JSON", fix="submit it with hansa's own client") from None
+        return read_value(Study, content)
 
 
 class DecisionMade(Message):

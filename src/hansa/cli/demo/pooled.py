@@ -30,7 +30,7 @@ class Comparison:
 def compare(results: Mapping[str, View]) -> tuple[Comparison, ...]:
     """Both risk models and the diagnostic one; nothing where statsmodels is not installed."""
     try:
-        import statsmodels.api  # noqa: F401  only whether it is there
+        import statsmodels.api  # noqa: F401  # only whether it is there
     except ImportError:
         return ()
     pooled = _pooled_rows()
