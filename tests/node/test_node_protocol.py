@@ -38,6 +38,7 @@ from hansa.wire import Message, Signer, encode, open_message, peek, seal
 from hansa.wire.messages import (
     Answered,
     ConfirmationsShown,
+    Confirmed,
     Counted,
     CountsShown,
     DecisionMade,
@@ -312,6 +313,24 @@ def test_a_peers_bad_agreement_key_is_a_protocol_error(league: LocalLeague, agre
     with pytest.raises(Refused) as caught:
         total(run, question)
     assert caught.value.reason == "protocol"
+
+
+def test_no_seed_is_revealed_where_a_peer_confirmed_other_survivors(league: LocalLeague) -> None:
+    def lie(message: Message) -> Message:
+        others = ("aachen", "bergen", "cadiz")
+        return message.model_copy(update={"survivors": others}) if isinstance(message, Confirmed) else message
+
+    taps: list[Wiretap] = []
+
+    def cheat(inner: Transport) -> CheatingPeer:
+        taps.append(Wiretap(inner))
+        return CheatingPeer(taps[0], "aachen", league.keys.nodes["aachen"], lie)
+
+    run, question = hub_run(league, submitted(league), "q", wrap=cheat)
+    with pytest.raises(Refused) as caught:
+        total(run, question)
+    assert caught.value.reason == "protocol"
+    assert not taps[0].answers(Unmasked)
 
 
 # --- replays -------------------------------------------------------------------------------------------------

@@ -124,9 +124,6 @@ class NodeRun:
                 raise ProtocolError("a node is ready for another run, roster or code version")
         if set(ready) != set(self.roster) or len(envelopes) != len(self.roster):
             raise ProtocolError("not every node of the roster is ready")
-        mine = self.agreement.public_key().public_bytes_raw()
-        if ready[self.node].agreement != mine:
-            raise ProtocolError("this node's own agreement key was changed on the way")
         self.binding = hashlib.sha256(b"".join(hashlib.sha256(envelope).digest() for envelope in envelopes)).digest()
         self.pair_keys = {
             node: self._pair_key(message.agreement) for node, message in ready.items() if node != self.node
