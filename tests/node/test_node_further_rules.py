@@ -39,7 +39,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *rules: str) -> None:
 
 
 def sites(league: LocalLeague) -> dict[str, str]:
-    reasons: dict[str, str] = league.sites("y ~ x", family="binomial").reasons  # type: ignore[attr-defined]  # SitesView
+    reasons: dict[str, str] = league.sites("y ~ x", family="binomial").reasons
     return reasons
 
 

@@ -248,3 +248,57 @@ def test_linear_convergence_is_no_separation(rate: float, length: float) -> None
 def test_steps_of_one_length_whose_gain_decays_are_separation(length: float) -> None:
     steps = [Step(np.array([length]), 100 * math.exp(-k)) for k in range(14)]
     assert [separated(steps[: k + 1]) for k in (3, 8, 13)] == [False, False, True]
+
+
+# --- shortcuts ----------------------------------------------------------------------------------------------
+
+
+def centred(**changes: Any) -> dict[str, Any]:
+    more = {"node": "common", "centre": [0.0, 0.3, 0.2, 0.1, 7.0, 0.01, 0.02], "response_centre": 0.0, "mix": None}
+    return {**ARGUMENTS, **more, **changes}
+
+
+@pytest.mark.parametrize("node", ["common", "intercepts"])
+def test_a_design_from_built_columns_is_the_design_to_the_last_bit(node: str) -> None:
+    assert DESIGN.refine is not None
+    arguments = centred(node=node)
+    refined = DESIGN.refine(COLUMNS.build(frame(), ARGUMENTS), arguments, VARIABLES)
+    built = DESIGN.build(frame(), arguments)
+    assert refined is not None
+    assert set(refined) == set(built)
+    assert all(np.array_equal(refined[name], built[name]) for name in built)
+
+
+def test_a_centred_response_is_refined_too() -> None:
+    assert DESIGN.refine is not None
+    gaussian: dict[str, Any] = {
+        "family": "gaussian",
+        "link": "identity",
+        "formula": "x ~ year",
+        "weights": None,
+        "facts": {},
+    }
+    arguments = centred(
+        **gaussian, weights=None, scale=[1.0, 2.0**-9], centre=[0.0, 2000.3], response_centre=0.37, response_scale=0.5
+    )
+    plain = {name: value for name, value in arguments.items() if name in ARGUMENTS}
+    refined = DESIGN.refine(COLUMNS.build(frame(), plain), arguments, VARIABLES)
+    assert refined is not None
+    assert np.array_equal(refined["y"], DESIGN.build(frame(), arguments)["y"])
+
+
+def test_unusable_rows_or_mixed_columns_are_built_anew() -> None:
+    assert DESIGN.refine is not None
+    columns = dict(data()[0])
+    columns["x"] = columns["x"].copy()
+    columns["x"][3] = np.nan
+    with_gap = COLUMNS.build(Frame(columns, VARIABLES, len(columns["x"])), ARGUMENTS)
+    assert DESIGN.refine(with_gap, centred(), VARIABLES) is None
+    assert DESIGN.refine(COLUMNS.build(frame(), ARGUMENTS), centred(mix=np.eye(7).tolist()), VARIABLES) is None
+
+
+def test_arrays_and_exposures_together_are_those_apart() -> None:
+    arrays, (exposed,) = COLUMNS.build_exposed(frame(), ARGUMENTS)
+    apart = COLUMNS.build(frame(), ARGUMENTS)
+    assert all(np.array_equal(arrays[name], apart[name]) for name in apart)
+    assert np.array_equal(exposed.columns, exposure().columns)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hansa.client.questions import Questions
-from hansa.client.results import View, read_outcome, read_sites
+from hansa.client.results import SubgroupsView, View, read_outcome, read_sites
 from hansa.client.subgroups import read_subgroups, subgroup_analyses
 from hansa.engine import HubGateway, Progress
 from hansa.formula import derived_variables
@@ -112,7 +112,7 @@ class League(Questions):
     def _ask(self, analysis: Analysis, **study: Any) -> View:
         return self.submit(self.study({"question": analysis}, **study)).run("question")
 
-    def _ask_by(self, analysis: Analysis, by: str, **study: Any) -> View:
+    def _ask_by(self, analysis: Analysis, by: str, **study: Any) -> SubgroupsView:
         asked, levels = subgroup_analyses(analysis, by, self.dictionary, study.get("derive", {}))
         return read_subgroups(self.submit(self.study(asked, **study)), by, levels)
 

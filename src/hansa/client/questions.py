@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
-from hansa.client.results import View
+from hansa.client.results import (
+    CorrelationView,
+    CrosstabView,
+    Description,
+    FlowView,
+    GlmFit,
+    HistogramView,
+    MetaView,
+    SitesView,
+    SubgroupsView,
+    Table1View,
+    View,
+)
 from hansa.model import Analysis, Study
 
 __all__ = ["Questions"]
+
+V = TypeVar("V", bound=View)
 
 
 class Questions:
@@ -22,8 +36,14 @@ class Questions:
     def _ask(self, analysis: Analysis, **study: Any) -> View:
         raise NotImplementedError
 
-    def _ask_by(self, analysis: Analysis, by: str, **study: Any) -> View:
+    def _ask_by(self, analysis: Analysis, by: str, **study: Any) -> SubgroupsView:
         raise NotImplementedError
+
+    @overload
+    def glm(self, formula: str, *, family: str = ..., by: None = None, **keywords: Any) -> GlmFit: ...
+
+    @overload
+    def glm(self, formula: str, *, family: str = ..., by: str, **keywords: Any) -> SubgroupsView: ...
 
     def glm(
         self,
@@ -38,7 +58,7 @@ class Questions:
         level: float = 0.95,
         by: str | None = None,
         **keywords: Any,
-    ) -> View:
+    ) -> GlmFit | SubgroupsView:
         """A generalised linear model over all cohorts, equal to the pooled one.
 
         ``node="intercepts"`` gives every cohort an intercept of its own, which never leaves it. ``by`` fits the
@@ -51,50 +71,58 @@ class Questions:
             arguments["weights_type"] = weights_type
         if by is not None:
             return self._by(by, arguments, keywords)
-        return self._question("glm", arguments, keywords)
+        return self._question(GlmFit, "glm", arguments, keywords)
 
-    def sites(self, formula: str, *, term: str | None = None, **keywords: Any) -> View:
+    @overload
+    def sites(self, formula: str, *, term: None = None, **keywords: Any) -> SitesView: ...
+
+    @overload
+    def sites(self, formula: str, *, term: str, **keywords: Any) -> MetaView: ...
+
+    def sites(self, formula: str, *, term: str | None = None, **keywords: Any) -> SitesView | MetaView:
         """Each cohort's own regression as its release, and their meta-analysis.
 
         Keywords are those of :meth:`glm`; ``term`` is the one to pool (by default the first).
         """
         options = {"family": "gaussian", "level": 0.95, **_options(keywords, _GLM)}
-        view = self._question("glm", {"formula": formula, **options}, {**keywords, "sites": True})
+        view = self._question(SitesView, "glm", {"formula": formula, **options}, {**keywords, "sites": True})
         return view if term is None else view.pooled(term)
 
-    def describe(self, variables: Sequence[str], *, by: str | None = None, **keywords: Any) -> View:
+    def describe(self, variables: Sequence[str], *, by: str | None = None, **keywords: Any) -> Description:
         """Count, missing, mean, standard deviation and quantiles of the pooled distribution."""
-        return self._question("describe", _with_by(variables, by), keywords)
+        return self._question(Description, "describe", _with_by(variables, by), keywords)
 
-    def table1(self, variables: Sequence[str], *, by: str | None = None, **keywords: Any) -> View:
+    def table1(self, variables: Sequence[str], *, by: str | None = None, **keywords: Any) -> Table1View:
         """The table of characteristics by group, with standardised mean differences."""
-        return self._question("table1", _with_by(variables, by), keywords)
+        return self._question(Table1View, "table1", _with_by(variables, by), keywords)
 
-    def crosstab(self, row: str, column: str, **keywords: Any) -> View:
+    def crosstab(self, row: str, column: str, **keywords: Any) -> CrosstabView:
         """Two categories against each other, small cells suppressed, with a chi-square test."""
-        return self._question("crosstab", {"row": row, "column": column}, keywords)
+        return self._question(CrosstabView, "crosstab", {"row": row, "column": column}, keywords)
 
-    def histogram(self, variable: str, *, bins: int | Sequence[float] = 20, **keywords: Any) -> View:
+    def histogram(self, variable: str, *, bins: int | Sequence[float] = 20, **keywords: Any) -> HistogramView:
         """Counts in bins; bins of few people are merged."""
         wanted = bins if isinstance(bins, int) else list(bins)
-        return self._question("histogram", {"variable": variable, "bins": wanted}, keywords)
+        return self._question(HistogramView, "histogram", {"variable": variable, "bins": wanted}, keywords)
 
-    def correlation(self, variables: Sequence[str], **keywords: Any) -> View:
+    def correlation(self, variables: Sequence[str], **keywords: Any) -> CorrelationView:
         """Pearson correlations with confidence intervals."""
-        return self._question("correlation", {"variables": list(variables)}, keywords)
+        return self._question(CorrelationView, "correlation", {"variables": list(variables)}, keywords)
 
-    def flow(self, stages: Sequence[str], **keywords: Any) -> View:
+    def flow(self, stages: Sequence[str], **keywords: Any) -> FlowView:
         """How many people remain after each condition; ``known: chol`` keeps those with a value."""
-        return self._question("flow", {"stages": list(stages)}, keywords)
+        return self._question(FlowView, "flow", {"stages": list(stages)}, keywords)
 
-    def _by(self, by: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> View:
+    def _by(self, by: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> SubgroupsView:
         chosen, study = _split(keywords)
         return self._ask_by(Analysis(method="glm", arguments=dict(arguments), **chosen), by, **study)
 
-    def _question(self, method: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> View:
+    def _question(self, kind: type[V], method: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> V:
         chosen, study = _split(keywords)
         more = {name: study.pop(name) for name in [*study] if name not in Study.model_fields}
-        return self._ask(Analysis(method=method, arguments={**arguments, **more}, **chosen), **study)
+        view = self._ask(Analysis(method=method, arguments={**arguments, **more}, **chosen), **study)
+        assert isinstance(view, kind)
+        return view
 
 
 _ANALYSIS = frozenset({"population", "complete", "nodes", "sites"})

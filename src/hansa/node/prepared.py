@@ -44,6 +44,7 @@ __all__ = [
     "prepare",
     "prepare_and_count",
     "reads",
+    "refined",
 ]
 
 
@@ -61,8 +62,10 @@ class Asking:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The partitions' arrays, those without rows left out, and the people behind each."""
+    """The partitions' arrays, those without rows left out, and the people behind each; what they were built for."""
 
+    name: str
+    arguments: Arguments
     partitions: tuple[Arrays, ...]
     people: tuple[People, ...]
 
@@ -102,7 +105,23 @@ def prepare(preparation: Preparation, arguments: Arguments, among: AnalysisSet) 
         for frame, people in zip(frames, among.people, strict=True)
         if frame.rows
     ]
-    return Prepared(tuple(arrays for arrays, _ in built), tuple(people for _, people in built))
+    return Prepared(
+        preparation.name, arguments, tuple(arrays for arrays, _ in built), tuple(people for _, people in built)
+    )
+
+
+def refined(
+    preparation: Preparation, arguments: Arguments, among: AnalysisSet, built: Prepared | None
+) -> Prepared | None:
+    """The preparation made from the arrays of another, whose memory it may take over; ``None``: build it anew."""
+    if built is None or preparation.refine is None or preparation.refines != built.name:
+        return None
+    if any(name not in arguments or arguments[name] != value for name, value in built.arguments.items()):
+        return None
+    variables = among.question.variables
+    arrays = [preparation.refine(one, arguments, variables) for one in built.partitions]
+    found = tuple(one for one in arrays if one is not None)
+    return Prepared(preparation.name, arguments, found, built.people) if len(found) == len(arrays) else None
 
 
 def count_exposures(
@@ -133,21 +152,25 @@ def _prepare_and_count(
     expressions = reads(preparation, arguments)
     parts = parts_of(expressions, among.question)
 
-    def exposed(frame: Frame) -> tuple[Exposure, ...]:
-        found = [*preparation.exposures(frame, arguments), *part_exposures(parts, frame, among.question)]
+    def all_exposed(own: tuple[Exposure, ...], frame: Frame) -> tuple[Exposure, ...]:
+        found = (*own, *part_exposures(parts, frame, among.question))
         return tuple(_scaled(exposure, among.question) for exposure in found)
 
-    counting = _Counting(exposed(among.empty_frame(expressions)), asking.limits)
+    empty = among.empty_frame(expressions)
+    counting = _Counting(all_exposed(preparation.exposures(empty, arguments), empty), asking.limits)
     partitions: list[Arrays] = []
     people: list[People] = []
     for frame, who in zip(among.frames(expressions), among.people, strict=True):
         if not frame.rows:
             continue
-        counting.add(exposed(frame), who, whole=len(among.people) == 1)
         if build:
-            partitions.append(preparation.build(frame, arguments))
+            arrays, own = preparation.build_exposed(frame, arguments)
+            partitions.append(arrays)
             people.append(who)
-    return Prepared(tuple(partitions), tuple(people)), counting.counted(among, asking)
+        else:
+            own = preparation.exposures(frame, arguments)
+        counting.add(all_exposed(own, frame), who, whole=len(among.people) == 1)
+    return Prepared(preparation.name, arguments, tuple(partitions), tuple(people)), counting.counted(among, asking)
 
 
 def _scaled(exposure: Exposure, question: Question) -> Exposure:

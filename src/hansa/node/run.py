@@ -28,6 +28,7 @@ from hansa.node.prepared import (
     prepare,
     prepare_and_count,
     reads,
+    refined,
 )
 from hansa.node.prepared import Counted as CountedExposures
 from hansa.privacy.counts import Tally
@@ -249,9 +250,11 @@ class NodeRun:
         asking = Asking(frozenset(self.roster), self.epochs, self.limits)
         if known:
             return None if judged else count_exposures(*what, asking=asking)
-        self._prepared = None  # free the old arrays before the new ones are built
+        before, self._prepared = self._prepared, None
+        made = refined(*what, built=before[1]) if judged and before is not None else None
+        del before  # free the old arrays before the new ones are built
         if judged:
-            self._prepared = (key, prepare(*what))
+            self._prepared = (key, made or prepare(*what))
             return None
         prepared, counted = prepare_and_count(*what, asking=asking)
         self._prepared = (key, prepared)

@@ -92,6 +92,10 @@ class Preparation:
     sizes that outputs refer to by name, from the arguments alone; ``exposures`` says what the sums will be
     over, in the same order for every node. ``exposed_by`` names the arguments that determine the exposures
     (``None``: all), so that preparations which share them are counted once.
+
+    Two shortcuts give the same numbers for less work: ``together`` is ``build`` and ``exposures`` in one, and
+    ``refine`` makes the arrays from those of the preparation named ``refines``, built for the same arguments
+    (it may use their memory, and gives ``None`` where it cannot).
     """
 
     name: str
@@ -101,6 +105,16 @@ class Preparation:
     build: Callable[[Frame, Arguments], Arrays]
     exposures: Callable[[Frame, Arguments], tuple[Exposure, ...]]
     exposed_by: tuple[str, ...] | None = None
+    together: Callable[[Frame, Arguments], tuple[Arrays, tuple[Exposure, ...]]] | None = None
+    refines: str | None = None
+    refine: Callable[[Arrays, Arguments, Mapping[str, Variable]], Arrays | None] | None = None
+
+    def build_exposed(self, frame: Frame, arguments: Arguments) -> tuple[Arrays, tuple[Exposure, ...]]:
+        """The arrays of a partition, and what sums over them are sums over."""
+        if self.together is not None:
+            return self.together(frame, arguments)
+        exposed = self.exposures(frame, arguments)
+        return self.build(frame, arguments), exposed
 
 
 StepFunction = Callable[[Arrays, Inputs], Arrays]

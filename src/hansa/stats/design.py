@@ -26,8 +26,8 @@ from hansa.formula import (
 )
 from hansa.formula.tree import Comparison, Expr, Membership, Name
 from hansa.model import Variable
-from hansa.model.exposure import BoolArray, Exposure, FloatArray, side_by_side
-from hansa.stats.contract import Arguments, Frame, Preparation
+from hansa.model.exposure import BoolArray, Exposure, FloatArray
+from hansa.stats.contract import Arguments, Arrays, Frame, Preparation
 from hansa.stats.families import FAMILIES, LINKS, fits
 
 __all__ = ["COLUMNS", "DESIGN", "EXPOSED_BY", "SIZE", "reads", "resolved", "set_exposure", "slopes"]
@@ -102,7 +102,11 @@ def _build_size(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
 
 def _build_columns(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     """What :func:`_build_design` gives, not centred, and with the rows that cannot be used."""
-    rows = _rows(frame, arguments)
+    return _columns_of(_rows(frame, arguments), arguments)
+
+
+def _columns_of(rows: _Rows, arguments: Arguments) -> dict[str, FloatArray]:
+    """Takes the matrix of ``rows`` over."""
     arrays = _model_arrays(rows, arguments)
     arrays["x"] = _cleared(np.multiply(rows.x, np.asarray(arguments["scale"]), out=rows.x), rows.complete)
     arrays["unusable"] = (~_usable(rows, arguments)).astype(np.float64)
@@ -119,6 +123,23 @@ def _build_design(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     if arguments["mix"]:
         x = x @ np.asarray(arguments["mix"])
     return {**_model_arrays(rows, arguments), "x": x}
+
+
+def _centred_columns(
+    arrays: Arrays, arguments: Arguments, variables: Mapping[str, Variable]
+) -> dict[str, FloatArray] | None:
+    """The arrays of :func:`_build_design` from those of :func:`_build_columns`, in their place.
+
+    The scales are powers of two, so that (x - c) s and x s - c s are the same number.
+    """
+    if arguments["mix"] or arrays["unusable"].any():
+        return None
+    kept = list(slopes(resolved(arguments, variables), arguments["node"]))
+    x = arrays["x"] if len(kept) == arrays["x"].shape[1] else arrays["x"][:, kept]
+    x -= (np.asarray(arguments["centre"]) * np.asarray(arguments["scale"]))[kept]
+    y = arrays["y"] - arguments["response_centre"] * arguments["response_scale"]
+    others = {name: array for name, array in arrays.items() if name != "unusable"}
+    return {**others, "x": x, "y": y}
 
 
 def _cleared(x: FloatArray, complete: BoolArray) -> FloatArray:
@@ -171,24 +192,36 @@ def set_exposure(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
 
 def _design_exposure(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
     """The design's columns, response, weights and offset, with all their products."""
+    return _exposure_of(_rows(frame, arguments), frame, arguments)
+
+
+def _columns_exposed(frame: Frame, arguments: Arguments) -> tuple[dict[str, FloatArray], tuple[Exposure, ...]]:
     rows = _rows(frame, arguments)
+    exposed = _exposure_of(rows, frame, arguments)
+    return _columns_of(rows, arguments), exposed
+
+
+def _exposure_of(rows: _Rows, frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
     kept = [place for place, name in enumerate(rows.design.names) if name != "(Intercept)"]
     described = [_describe_column(rows.design, place, frame.derived) for place in kept]
-    columns = [rows.x[:, place] * arguments["scale"][place] for place in kept]
-    columns.append(rows.y * arguments["response_scale"])
+    others = [rows.y * arguments["response_scale"]]
     described.append(_describe_response(rows.design.formula, arguments, frame))
     if rows.prior is not None:
-        columns.append(rows.prior)
+        others.append(rows.prior)
         described.append(("weights", arguments["weights"] in frame.derived, False, False))
     if rows.offset is not None:
-        columns.append(rows.offset)
+        others.append(rows.offset)
         described.append(("offset", not _all_plain(rows.design.formula.offsets, frame), False, False))
+    columns = np.empty((frame.rows, len(described)))
+    np.multiply(_chosen(rows.x, kept), np.asarray(arguments["scale"])[kept], out=columns[:, : len(kept)])
+    for place, other in enumerate(others, len(kept)):
+        columns[:, place] = other
     names, derived, indicator, strata = zip(*described, strict=True)
     return (
         Exposure(
             name="design",
             rows=rows.complete,
-            columns=side_by_side(columns, frame.rows),
+            columns=columns,
             names=names,
             derived=derived,
             strata=strata,
@@ -198,6 +231,13 @@ def _design_exposure(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]
             scaled=True,
         ),
     )
+
+
+def _chosen(x: FloatArray, places: list[int]) -> FloatArray:
+    """The columns at these places; a view where they follow each other."""
+    if places and places == list(range(places[0], places[-1] + 1)):
+        return x[:, places[0] : places[-1] + 1]
+    return x[:, places]
 
 
 def _describe_column(design: Design, place: int, derivations: frozenset[str]) -> tuple[str, bool, bool, bool]:
@@ -231,6 +271,25 @@ def _variables(formula: Formula, arguments: Arguments) -> frozenset[str]:
 
 SIZE = Preparation("glm.size", 1, reads, _dimensions, _build_size, set_exposure)
 
-COLUMNS = Preparation("glm.columns", 1, reads, _dimensions, _build_columns, _design_exposure, exposed_by=EXPOSED_BY)
+COLUMNS = Preparation(
+    "glm.columns",
+    1,
+    reads,
+    _dimensions,
+    _build_columns,
+    _design_exposure,
+    exposed_by=EXPOSED_BY,
+    together=_columns_exposed,
+)
 
-DESIGN = Preparation("glm.design", 1, reads, _dimensions, _build_design, _design_exposure, exposed_by=EXPOSED_BY)
+DESIGN = Preparation(
+    "glm.design",
+    1,
+    reads,
+    _dimensions,
+    _build_design,
+    _design_exposure,
+    exposed_by=EXPOSED_BY,
+    refines="glm.columns",
+    refine=_centred_columns,
+)
