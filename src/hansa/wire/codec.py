@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from hansa.errors import ProtocolError
 
-__all__ = ["MAX_BYTES", "decode", "encode"]
+__all__ = ["MAX_BYTES", "SCALARS", "decode", "encode"]
 
 MAX_BYTES = 2**31
 _MAX_DEPTH = 32
-_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
+SCALARS = frozenset({type(None), bool, int, float, str, bytes})
+"""Types that stand for themselves."""
 _MULTI_DIMENSIONAL = 40  # RFC 8746, section 3.1.1: row-major array
 _TYPED: dict[int, str] = {71: "<u8", 79: "<i8", 86: "<f8"}  # RFC 8746, section 2.1: little-endian typed arrays
 _TAG_OF: dict[str, int] = {"u8": 71, "i8": 79, "f8": 86}
@@ -66,18 +67,18 @@ def decode(data: bytes) -> Any:
 
 
 def _tagged(value: Any, depth: int) -> Any:
-    if type(value) in _SCALARS:
+    if type(value) in SCALARS:
         return value
     if depth > _MAX_DEPTH:
         raise ProtocolError("a message is nested too deeply")
     if isinstance(value, np.ndarray):
         return _array_tag(value)
+    if isinstance(value, list | tuple):
+        return [_tagged(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise ProtocolError("a map's keys are text")
         return {key: _tagged(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_tagged(item, depth + 1) for item in value]
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     raise ProtocolError(f"a {type(value).__name__} does not cross the wire", why="only plain values do")
@@ -92,7 +93,7 @@ def _array_tag(array: NDArray[Any]) -> cbor2.CBORTag:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    if type(value) in _SCALARS:
+    if type(value) in SCALARS:
         return value
     if depth > _MAX_DEPTH:
         raise ProtocolError("a message is nested too deeply")

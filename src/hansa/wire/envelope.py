@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from hansa.errors import ProtocolError, SignatureInvalid
 from hansa.model import Value, read_value
-from hansa.wire.codec import decode, encode
+from hansa.wire.codec import SCALARS, decode, encode
 from hansa.wire.keys import Signer, key_id, verify_signature
 
 __all__ = ["Envelope", "Keys", "Message", "open_message", "payload_of", "peek", "seal"]
@@ -117,6 +117,8 @@ def _fields(message: Message) -> Mapping[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) in SCALARS:
+        return value
     if isinstance(value, Value):
         return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, tuple | list):
