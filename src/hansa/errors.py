@@ -24,6 +24,7 @@ __all__ = [
     "SignatureInvalid",
     "StoreError",
     "StudyError",
+    "Unreachable",
 ]
 
 
@@ -164,3 +165,15 @@ class StoreError(HansaError):
     """What must be kept cannot be read or written."""
 
     code, exit_status, http_status = "store", 8, 500
+
+
+class Unreachable(HansaError):
+    """A party did not answer in time; ``nodes`` names those that were lost."""
+
+    code, exit_status, http_status = "unreachable", 9, 503
+
+    def __init__(
+        self, what: str, *, why: str = "", fix: str = "", field: str = "", nodes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(what, why=why, fix=fix, field=field)
+        self.nodes = nodes

@@ -1,0 +1,162 @@
+"""One connection to the messaging server (NATS), on an event loop in a thread of its own.
+
+Connections go outward only, over TLS with the federation's certificate authority or over WebSocket with TLS;
+the server knows the party by its nkey (an Ed25519 key of its own, which signs the server's challenge).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import TimeoutError as Late
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from hansa.errors import Unreachable
+
+__all__ = ["Link", "LinkSettings", "Received"]
+
+T = TypeVar("T")
+
+Received = Callable[[str, str, bytes], None]
+"""Called with subject, reply subject and data, on the link's own thread: it must not block."""
+
+_PENDING_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """How to reach the messaging server, and as whom.
+
+    Attributes
+    ----------
+    servers : tuple of str
+        ``tls://host:port`` or ``wss://host:port``; the others of a cluster are tried when one is lost.
+    name : str
+        For the server's own monitoring.
+    seed : str
+        The nkey seed. Never shown.
+    authority : Path or None
+        The federation's certificate authority (PEM); ``None`` leaves TLS off, which only tests on loopback do.
+    connect_seconds : float
+        How long the first connection may take.
+    """
+
+    servers: tuple[str, ...]
+    name: str
+    seed: str = field(repr=False)
+    authority: Path | None
+    connect_seconds: float = 10.0
+
+
+class Link:
+    """An open connection. It reconnects by itself; what is published meanwhile is kept in a small buffer.
+
+    Raises
+    ------
+    Unreachable
+        If no server of the list lets this party in within ``connect_seconds``.
+    """
+
+    def __init__(self, settings: LinkSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"link {settings.name}", daemon=True)
+        self._thread.start()
+        self._client = Client()
+        try:
+            self._run(self._connect(), seconds=settings.connect_seconds)
+        except (TimeoutError, NatsError, OSError, Late) as fault:
+            self._stop()
+            raise Unreachable(
+                "the messaging server cannot be reached",
+                why=type(fault).__name__,
+                fix="check its address, its certificate and that this party was admitted",
+                field="servers",
+            ) from None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands now."""
+        return self._client.is_connected
+
+    def publish(self, subject: str, frames: Sequence[bytes], *, reply: str = "") -> None:
+        """Send frames; they leave in order. Does not wait for anyone to receive them."""
+        self._later(self._publish(subject, frames, reply))
+
+    def subscribe(self, subject: str, received: Received) -> None:
+        """Call ``received`` for everything that comes on a subject."""
+
+        async def arrived(message: Msg) -> None:
+            received(message.subject, message.reply, message.data)
+
+        self._run(
+            self._client.subscribe(subject, cb=arrived, pending_bytes_limit=_PENDING_BYTES),
+            seconds=self._settings.connect_seconds,
+        )
+        self._run(self._client.flush(), seconds=self._settings.connect_seconds)
+
+    def close(self) -> None:
+        """Send what is still waiting, and leave."""
+        with suppress(TimeoutError, NatsError, Late):  # a link that is down has nothing to drain
+            self._run(self._client.drain(), seconds=5.0)
+        self._stop()
+
+    async def _connect(self) -> None:
+        tls = None
+        if self._settings.authority is not None:
+            tls = ssl.create_default_context(cafile=str(self._settings.authority))
+        await self._client.connect(
+            servers=list(self._settings.servers),
+            name=self._settings.name,
+            tls=tls,
+            nkeys_seed_str=self._settings.seed or None,
+            allow_reconnect=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; fractions work
+            connect_timeout=2,
+            error_cb=_quiet,
+            pending_size=8 << 20,
+        )
+
+    async def _publish(self, subject: str, frames: Sequence[bytes], reply: str) -> None:
+        with suppress(NatsError):  # lost on the way: whoever waits for an answer asks again
+            for frame in frames:
+                await self._client.publish(subject, frame, reply=reply)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _run(self, work: Coroutine[Any, Any, T], *, seconds: float) -> T:
+        waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return waiting.result(seconds)
+        except Late:
+            waiting.cancel()
+            raise
+
+    def _stop(self) -> None:
+        async def end() -> None:
+            if not self._client.is_closed:
+                await self._client.close()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+        with suppress(Late, NatsError, OSError):  # the thread ends all the same
+            asyncio.run_coroutine_threadsafe(end(), self._loop).result(5.0)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5.0)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+async def _quiet(_fault: Exception) -> None:
+    """The client reports lost connections here; it reconnects, and whoever waits notices by itself."""
