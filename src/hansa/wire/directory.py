@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hansa.errors import SignatureInvalid
+from hansa.model import Party
 from hansa.wire.envelope import Keys
 from hansa.wire.keys import Certificate, CertificatePurpose, key_id, verify_chain
 
@@ -15,9 +16,14 @@ __all__ = ["Directory", "read_directory"]
 
 @dataclass(frozen=True)
 class Directory:
-    """Certified keys by purpose; only what a chain to the charter's root vouches for is in it."""
+    """Certified keys by purpose; only what a chain to the charter's root vouches for is in it.
+
+    ``parties`` are the organisations that researchers ask for, as the charter names them; empty where one caller
+    holds all keys and may ask for anybody.
+    """
 
     keys: Mapping[str, Keys]
+    parties: Mapping[str, Party] = field(default_factory=dict)
 
     def of(self, purpose: CertificatePurpose) -> Keys:
         """The keys that may sign for this purpose."""
@@ -43,8 +49,12 @@ def read_directory(
     root: bytes,
     now: dt.datetime,
     revoked: frozenset[bytes] = frozenset(),
+    late: bool = False,
 ) -> Directory:
     """Verify every chain and collect its leaf; ``revoked`` are key ids that the charter has withdrawn.
+
+    With ``late``, chains that are revoked or not valid now are left out, the others stand: one member's expired
+    certificate does not stop a league.
 
     Raises
     ------
@@ -53,8 +63,18 @@ def read_directory(
     """
     keys: dict[str, dict[bytes, tuple[str, bytes]]] = {}
     for chain in chains:
-        leaf = verify_chain(chain, root=root, now=now)
-        if any(key_id(certificate.public_key) in revoked for certificate in chain):
-            raise SignatureInvalid("a certificate was revoked", field=leaf.subject)
+        try:
+            leaf = _leaf(chain, root=root, now=now, revoked=revoked)
+        except SignatureInvalid:
+            if not late:
+                raise
+            continue
         keys.setdefault(leaf.purpose, {})[key_id(leaf.public_key)] = (leaf.subject, leaf.public_key)
     return Directory(keys)
+
+
+def _leaf(chain: Sequence[Certificate], *, root: bytes, now: dt.datetime, revoked: frozenset[bytes]) -> Certificate:
+    leaf = verify_chain(chain, root=root, now=now)
+    if any(key_id(certificate.public_key) in revoked for certificate in chain):
+        raise SignatureInvalid("a certificate was revoked", field=leaf.subject)
+    return leaf

@@ -15,18 +15,21 @@ from typing import Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import ValidationError
 
-from hansa.errors import SignatureInvalid
+from hansa.errors import ProtocolError, SignatureInvalid
 from hansa.model import Value
 from hansa.wire.codec import decode, encode
 
 __all__ = ["Certificate", "CertificatePurpose", "Signer", "certify", "key_id", "verify_chain", "verify_signature"]
 
-CertificatePurpose = Literal["charter", "member", "node-sign", "hub", "log", "researcher"]
+CertificatePurpose = Literal[
+    "charter", "member", "node-sign", "node-agree", "witness", "hub", "hub-agree", "log", "researcher"
+]
 
 _MAY_ISSUE: dict[str, frozenset[str]] = {
     "charter": frozenset({"charter", "member"}),
-    "member": frozenset({"node-sign", "hub", "log", "researcher"}),
+    "member": frozenset({"node-sign", "node-agree", "witness", "hub", "hub-agree", "log", "researcher"}),
 }
 
 
@@ -97,6 +100,20 @@ class Certificate(Value):
     def to_bytes(self) -> bytes:
         """The certificate for the wire."""
         return encode({**decode(self.signed_bytes()), "signature": self.signature})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Certificate:
+        """A certificate as it came over the wire, not yet verified.
+
+        Raises
+        ------
+        ProtocolError
+            If the bytes are no certificate.
+        """
+        try:
+            return cls.model_validate(decode(data))
+        except ValidationError:
+            raise ProtocolError("what should be a certificate is none") from None
 
 
 def certify(
