@@ -1,0 +1,203 @@
+"""The hub's folder: ``hub.toml``, keys, certificates, charter and store.
+
+hub.toml        what is set: league, addresses, database, workers
+charter.cbor    the league's charter, signed by its root
+keys/           secrets, readable by their owner only (the charter's root among them until it is moved offline)
+tls/            the league's certificate authority and the servers' certificate
+hub.db          the store, where no database address is given
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+
+from pydantic import Field
+
+from hansa.engine.server import ServerSettings, server_config
+from hansa.engine.subjects import hub_permissions, node_permissions
+from hansa.errors import PolicyError, StoreError
+from hansa.hub.authority import ServerFiles, make_authority, server_files
+from hansa.model import Dictionary, Party, Value, read_value
+from hansa.wire.charter import Charter, JoinRequest, KnownCharter, admit, read_charter, sign_charter
+from hansa.wire.keyring import Keyring
+from hansa.wire.keys import Certificate, certify, key_id
+
+__all__ = ["HubConfig", "HubFolder", "found_league"]
+
+_DAYS = 365
+_SKEW = dt.timedelta(hours=1)
+
+
+class HubConfig(Value):
+    """``hub.toml``.
+
+    Attributes
+    ----------
+    league : str
+        The league's name: one word of letters, digits, - and _.
+    party : Party
+        Who runs the hub.
+    host : str
+        The name or address under which nodes and researchers reach it.
+    messaging_port, websocket_port, api_port : int
+        Where it listens. Without a WebSocket port there is no WebSocket.
+    servers : tuple of str
+        Addresses of messaging servers that run already; empty: the hub starts its own.
+    database : str
+        Empty: SQLite in the folder; else ``postgresql://...``.
+    workers : int
+        Processes that run plans.
+    wait_seconds : float
+        How long a run waits for a lost node to come back before it goes on without, or stops.
+    """
+
+    league: str
+    party: Party
+    host: str
+    messaging_port: int = 4222
+    websocket_port: int | None = None
+    api_port: int = 8443
+    servers: tuple[str, ...] = ()
+    database: str = ""
+    workers: int = Field(default=2, ge=1)
+    wait_seconds: float = Field(default=20.0, ge=0)
+    lost_seconds: float = Field(default=8.0, gt=0)
+    min_nodes: int = Field(default=3, ge=3)
+    metrics_port: int | None = None
+
+
+class HubFolder:
+    """The hub's folder, opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.keys = Keyring(path / "keys")
+
+    @property
+    def config(self) -> HubConfig:
+        """What ``hub.toml`` says.
+
+        Raises
+        ------
+        StoreError
+            If it is not there.
+        PolicyError
+            If it is no TOML, or a field does not fit.
+        """
+        file = self.path / "hub.toml"
+        if not file.exists():
+            raise StoreError("this is no hub's folder", why="it has no hub.toml", fix="hansa hub init", field=str(file))
+        try:
+            content = tomllib.loads(file.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as fault:
+            raise PolicyError("hub.toml cannot be read", why=str(fault), fix="correct it", field="hub.toml") from None
+        return read_value(HubConfig, content, error=PolicyError)
+
+    @property
+    def database(self) -> str:
+        """The store's address."""
+        return self.config.database or f"sqlite:///{self.path / 'hub.db'}"
+
+    @property
+    def tls(self) -> ServerFiles:
+        """The servers' certificate."""
+        folder = self.path / "tls"
+        return ServerFiles(folder / "server.pem", folder / "server.key", folder / "authority.pem")
+
+    def charter(self, *, now: dt.datetime) -> KnownCharter:
+        """The charter as it stands, verified."""
+        root = bytes.fromhex((self.path / "root.pub").read_text(encoding="ascii"))
+        return read_charter((self.path / "charter.cbor").read_bytes(), now=now, root=root)
+
+    def publish(self, charter: Charter) -> bytes:
+        """Sign a new version of the charter and keep it."""
+        sealed = sign_charter(charter, self.keys.signer("charter", "charter"))
+        draft = self.path / "charter.new"
+        draft.write_bytes(sealed)
+        draft.replace(self.path / "charter.cbor")
+        (self.path / "root.pub").write_text(charter.root.hex(), encoding="ascii")
+        return sealed
+
+    def admit(self, request: JoinRequest, *, now: dt.datetime) -> bytes:
+        """The charter with a new member, as its members have agreed."""
+        charter = self.charter(now=now).charter
+        return self.publish(admit(charter, request, self.keys.signer("charter", "charter"), now=now))
+
+    def revoke(self, name: str, *, now: dt.datetime) -> bytes:
+        """The charter without a member, whose keys are good for nothing from then on."""
+        known = self.charter(now=now)
+        gone = known.member(name)
+        keys = {key_id(Certificate.from_bytes(one).public_key) for chain in gone.chains for one in chain}
+        members = tuple(member for member in known.charter.members if member.name != name)
+        changed = {
+            "members": members,
+            "revoked": tuple(sorted({*known.charter.revoked, *keys})),
+            "charter_version": known.charter.charter_version + 1,
+        }
+        return self.publish(known.charter.model_copy(update=changed))
+
+    def server_settings(self) -> ServerSettings:
+        """Where the hub's own messaging server listens."""
+        config, tls = self.config, self.tls
+        return ServerSettings(
+            config.host, config.messaging_port, config.websocket_port, tls.certificate, tls.key, tls.authority
+        )
+
+    def server_config(self, charter: Charter) -> str:
+        """The messaging server's configuration: the charter's members, each with its own subjects."""
+        users = {
+            member.nkey: node_permissions(charter.league, member.name)
+            for member in charter.members
+            if member.role == "node"
+        }
+        users[self.keys.nkey("messaging")[1]] = hub_permissions(charter.league)
+        return server_config(self.server_settings(), users)
+
+
+def found_league(folder: HubFolder, config: HubConfig, dictionary: Dictionary, *, now: dt.datetime) -> bytes:
+    """A new league: root key, certificate authority, the hub's own keys, and the first charter."""
+    authority = make_authority(folder.path / "tls", config.league, now=now)
+    server_files(folder.path / "tls", [config.host, "localhost"], now=now)
+    charter = Charter(
+        league=config.league,
+        charter_version=0,
+        root=folder.keys.signer("charter", "charter").public,
+        servers=config.servers or _own_servers(config),
+        api=f"https://{config.host}:{config.api_port}",
+        authority=authority.read_text(encoding="ascii"),
+        min_nodes=config.min_nodes,
+        dictionary=dictionary.model_dump_json().encode(),
+        members=(),
+    )
+    folder.publish(charter)
+    return folder.admit(_own_request(folder, config, now=now), now=now)
+
+
+def _own_servers(config: HubConfig) -> tuple[str, ...]:
+    found = [f"tls://{config.host}:{config.messaging_port}"]
+    if config.websocket_port is not None:
+        found.append(f"wss://{config.host}:{config.websocket_port}")
+    return tuple(found)
+
+
+def _own_request(folder: HubFolder, config: HubConfig, *, now: dt.datetime) -> JoinRequest:
+    keys, since = folder.keys, now - _SKEW
+    member = keys.signer("member", "hub, offline")
+    origin = f"{config.league}/log"
+    leaves = (
+        certify(member, "hub", "hub", keys.signer("sign", "hub").public, now=since, days=_DAYS),
+        certify(
+            member, "hub", "hub-agree", keys.agreement("agree").public_key().public_bytes_raw(), now=since, days=_DAYS
+        ),
+        certify(member, origin, "log", keys.signer("log", origin).public, now=since, days=_DAYS),
+    )
+    return JoinRequest(
+        name="hub",
+        role="hub",
+        party=config.party,
+        member=member.public,
+        nkey=keys.nkey("messaging")[1],
+        certificates=tuple(leaf.to_bytes() for leaf in leaves),
+    )
