@@ -72,6 +72,7 @@ class Link:
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"link {settings.name}", daemon=True)
         self._thread.start()
         self._client = Client()
+        self._closing = False
         try:
             self._run(self._connect(), seconds=settings.connect_seconds)
         except (TimeoutError, NatsError, OSError, Late) as fault:
@@ -105,7 +106,10 @@ class Link:
         self._run(self._client.flush(), seconds=self._settings.connect_seconds)
 
     def close(self) -> None:
-        """Send what is still waiting, and leave."""
+        """Send what is still waiting, and leave. A second time does nothing."""
+        if self._closing:
+            return
+        self._closing = True
         with suppress(TimeoutError, NatsError, Late):  # a link that is down has nothing to drain
             self._run(self._client.drain(), seconds=5.0)
         self._stop()
@@ -133,6 +137,9 @@ class Link:
                 await self._client.publish(subject, frame, reply=reply)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._closing:
+            work.close()  # as lost on the way
+            return
         asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _run(self, work: Coroutine[Any, Any, T], *, seconds: float) -> T:

@@ -129,7 +129,8 @@ class HubEndpoint:
     def present(self, node: str) -> bool:
         """Whether a node's heartbeat is fresh."""
         pulse = self.pulses().get(node)
-        return pulse is not None and time.monotonic() - pulse.at < self._timing.lost
+        fresh = pulse is not None and time.monotonic() - pulse.at < self._timing.lost
+        return fresh and pulse is not None and pulse.state != "stopped"
 
     def _await(self, requests: Mapping[str, _Request]) -> None:
         told: tuple[str, ...] = ()
@@ -166,7 +167,7 @@ class HubEndpoint:
 
     def _is_lost(self, node: str, request: _Request, now: float) -> bool:
         pulse = self._pulses.get(node)
-        if pulse is not None and pulse.state == "stopped" and pulse.at > request.asked:
+        if pulse is not None and pulse.state == "stopped":
             return True
         last = max(self._began, request.asked if pulse is None else pulse.at)
         return now - last > self._timing.lost or now - request.asked > self._timing.deadline
@@ -242,7 +243,9 @@ class NodeEndpoint:
         self._heart.start()
 
     def close(self) -> None:
-        """Finish what is under way, take nothing new, and leave."""
+        """Finish what is under way, take nothing new, and leave. A second time does nothing."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self._worker.shutdown(wait=True)
         self._pulse("stopped")
@@ -286,9 +289,7 @@ class NodeEndpoint:
     def _pulse(self, state: str) -> None:
         with self._lock:
             self._beats += 1
-            content = encode(
-                {"boot": self._boot, "beat": self._beats, "busy": sorted(self._busy), "state": state}
-            )
+            content = encode({"boot": self._boot, "beat": self._beats, "busy": sorted(self._busy), "state": state})
         frames = close_box(self._secret, _direction(self._node, "alive"), content, frame_bytes=FRAME_BYTES)
         self._link.publish(subjects.alive(self._league, self._node), frames)
 
