@@ -1,10 +1,13 @@
-.PHONY: demo test bench setup setup-run lint clean
+.PHONY: demo demo-network test bench setup setup-run lint clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
 demo: setup-run
 	$(VENV)/bin/hansa demo --out hansa-demo
+
+demo-network: setup-run
+	$(VENV)/bin/hansa demo --network
 
 test: setup
 	$(VENV)/bin/pytest -n 2 --dist loadfile

@@ -15,8 +15,10 @@ NAMES = {
         "Party",
         "Purpose",
         "Refused",
+        "RemoteLeague",
         "Study",
         "__version__",
+        "connect",
         "local",
         "read_study",
         "verify_proof",
@@ -61,7 +63,7 @@ NAMES = {
         "Thresholds",
         "tighten",
     ],
-    "hansa.store": ["HubStore", "LedgerEntry", "NodeStore", "StoredStudy"],
+    "hansa.store": ["HubStore", "Job", "LedgerEntry", "NodeStore", "StoredStudy"],
 }
 
 

@@ -9,6 +9,7 @@ from hansa.errors import HansaError, Refused
 from hansa.version import __version__
 
 if TYPE_CHECKING:
+    from hansa.client.connect import RemoteLeague, connect
     from hansa.client.league import League
     from hansa.client.proof import verify_proof
     from hansa.client.study_file import read_study
@@ -23,8 +24,10 @@ __all__ = [
     "Party",
     "Purpose",
     "Refused",
+    "RemoteLeague",
     "Study",
     "__version__",
+    "connect",
     "local",
     "read_study",
     "verify_proof",
@@ -38,7 +41,9 @@ _HOMES = {
     "LocalLeague": "hansa.embedded.local",
     "Party": "hansa.model",
     "Purpose": "hansa.model",
+    "RemoteLeague": "hansa.client.connect",
     "Study": "hansa.model",
+    "connect": "hansa.client.connect",
     "local": "hansa.embedded.local",
     "read_study": "hansa.client.study_file",
     "verify_proof": "hansa.client.proof",

@@ -15,8 +15,11 @@ __all__ = ["hansa", "main"]
 _COMMANDS = {
     "demo": ("hansa.cli.demo", "Run the whole story on real data of four hospitals."),
     "doctor": ("hansa.cli.doctor", "Check this installation; each failure says how to fix it."),
+    "hub": ("hansa.cli.hub", "Run a league's hub, and keep its charter."),
+    "identity": ("hansa.cli.identity", "Make a researcher's identity."),
     "log": ("hansa.cli.log", "Verify what the log proves."),
     "methods": ("hansa.cli.methods", "List the methods of the catalogue."),
+    "node": ("hansa.cli.node", "Run a custodian's node and decide what it answers."),
     "policy": ("hansa.cli.policy", "Explain what policies say to a study."),
     "study": ("hansa.cli.study", "Check and run study files."),
 }

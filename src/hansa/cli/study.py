@@ -1,4 +1,4 @@
-"""``hansa study check`` and ``hansa study run``."""
+"""``hansa study``: check and run study files, here or in a league on other machines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from hansa.cli.league import league_option, open_league
 from hansa.cli.output import as_json, json_option, show, watching
+from hansa.cli.remote import cancel, results, runs, submit, watch
 
 __all__ = ["study"]
 
@@ -17,6 +18,10 @@ _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path
 @click.group()
 def study() -> None:
     """Check and run study files."""
+
+
+for _command in (submit, runs, watch, results, cancel):
+    study.add_command(_command)
 
 
 @study.command()

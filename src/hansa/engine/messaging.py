@@ -44,7 +44,8 @@ class Timing:
 class Pulse:
     """A node's last heartbeat: when it came (monotonic seconds), which start of the node, and its busy requests.
 
-    ``beat`` counts up within one ``boot``: an old heartbeat that is played again says nothing.
+    ``beat`` counts up within one ``boot``: an old heartbeat that is played again says nothing. ``charter`` is the
+    version of the charter that the node knows.
     """
 
     at: float
@@ -52,6 +53,7 @@ class Pulse:
     beat: int
     busy: frozenset[bytes]
     state: str
+    charter: int = 0
 
 
 Waiting = Callable[[tuple[str, ...]], None]
@@ -126,11 +128,16 @@ class HubEndpoint:
         with self._changed:
             return dict(self._pulses)
 
-    def present(self, node: str) -> bool:
-        """Whether a node's heartbeat is fresh."""
+    def present(self, node: str, *, charter: int = 0) -> bool:
+        """Whether a node's heartbeat is fresh, and it knows the charter of this version or a later one."""
+        soon = self._began + 3 * self._timing.heartbeat
+        with self._changed:
+            # Just after the start no heartbeat can have come yet.
+            while node not in self._pulses and (left := soon - time.monotonic()) > 0:
+                self._changed.wait(left)
         pulse = self.pulses().get(node)
         fresh = pulse is not None and time.monotonic() - pulse.at < self._timing.lost
-        return fresh and pulse is not None and pulse.state != "stopped"
+        return fresh and pulse is not None and pulse.state != "stopped" and pulse.charter >= charter
 
     def _await(self, requests: Mapping[str, _Request]) -> None:
         told: tuple[str, ...] = ()
@@ -223,7 +230,9 @@ class NodeEndpoint:
         handle: Callable[[bytes], bytes],
         *,
         timing: Timing | None = None,
+        charter: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._charter = charter
         self._link = link
         self._league = league
         self._node = node
@@ -289,7 +298,15 @@ class NodeEndpoint:
     def _pulse(self, state: str) -> None:
         with self._lock:
             self._beats += 1
-            content = encode({"boot": self._boot, "beat": self._beats, "busy": sorted(self._busy), "state": state})
+            content = encode(
+                {
+                    "boot": self._boot,
+                    "beat": self._beats,
+                    "busy": sorted(self._busy),
+                    "state": state,
+                    "charter": self._charter(),
+                }
+            )
         frames = close_box(self._secret, _direction(self._node, "alive"), content, frame_bytes=FRAME_BYTES)
         self._link.publish(subjects.alive(self._league, self._node), frames)
 
@@ -321,7 +338,7 @@ def _read_pulse(data: bytes) -> Pulse | None:
     except ProtocolError:
         return None
     match content:
-        case {"boot": bytes(boot), "beat": int(beat), "busy": list(busy), "state": str(state)}:
+        case {"boot": bytes(boot), "beat": int(beat), "busy": list(busy), "state": str(state), "charter": int(charter)}:
             known = frozenset(item for item in busy if isinstance(item, bytes))
-            return Pulse(time.monotonic(), boot, beat, known, state)
+            return Pulse(time.monotonic(), boot, beat, known, state, charter)
     return None

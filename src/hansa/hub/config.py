@@ -18,6 +18,7 @@ from pydantic import Field
 from hansa.engine.server import ServerSettings, server_config
 from hansa.engine.subjects import hub_permissions, node_permissions
 from hansa.errors import PolicyError, StoreError
+from hansa.hub.api.oidc import OidcSettings
 from hansa.hub.authority import ServerFiles, make_authority, server_files
 from hansa.model import Dictionary, Party, Value, read_value
 from hansa.wire.charter import Charter, JoinRequest, KnownCharter, admit, read_charter, sign_charter
@@ -66,6 +67,7 @@ class HubConfig(Value):
     lost_seconds: float = Field(default=8.0, gt=0)
     min_nodes: int = Field(default=3, ge=3)
     metrics_port: int | None = None
+    oidc: OidcSettings | None = None
 
 
 class HubFolder:

@@ -39,9 +39,9 @@ class HubLog:
         """The key that checkpoints are verified with."""
         return verifier_key(self._origin, self._key)
 
-    def append(self, kind: str, payload: bytes) -> int:
-        """Commit to an event; its index."""
-        return self._store.append(kind, payload)
+    def append(self, kind: str, payload: bytes, study: str = "") -> int:
+        """Commit to an event, of a study or of none; its index."""
+        return self._store.append(kind, payload, study)
 
     def prove(self, entries: Sequence[int], witnesses: Sequence[str]) -> ProofBundle:
         """Proofs of these entries under a fresh checkpoint that the witnesses have cosigned."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hansa.engine import Transport
-from hansa.errors import ProtocolError, Refused
+from hansa.errors import ProtocolError, Refused, Unreachable
 from hansa.model.exposure import FloatArray
 from hansa.privacy.fixed_point import decode
 from hansa.privacy.history import given_away
@@ -95,7 +95,15 @@ class HubRun:
     """A run that the nodes of its roster have agreed to."""
 
     def __init__(
-        self, exchange: Exchange, question: Question, *, run: str, analysis: str, roster: Sequence[str]
+        self,
+        exchange: Exchange,
+        question: Question,
+        *,
+        run: str,
+        analysis: str,
+        roster: Sequence[str],
+        before: HubRun | None = None,
+        may_lose: bool = False,
     ) -> None:
         self._exchange = exchange
         self._question = question
@@ -104,6 +112,19 @@ class HubRun:
         self.roster = tuple(sorted(roster))
         self.rounds = 0
         self._started = False
+        self._first = run if before is None else before.first
+        self._spare: dict[str, bytes] = {} if before is None else before.spare
+        self._asks_spare = may_lose and before is None
+
+    @property
+    def first(self) -> str:
+        """The run that this one, or the one before it, stands in for; itself, if it is the first."""
+        return self._first
+
+    @property
+    def spare(self) -> dict[str, bytes]:
+        """Permissions that nodes gave ahead, for the case that they are lost."""
+        return self._spare
 
     def sum(self, step: Step, request: Request, inputs: Mapping[str, FloatArray]) -> Totals:
         """The totals of one round."""
@@ -154,6 +175,7 @@ class HubRun:
             roster=self.roster,
             dictionary=self._question.dictionary_digest,
             code=__version__,
+            instead_of="" if self._first == self.run else self._first,
         )
         ready = self._ask(opening, RunReady)
         alone = tuple(self._alone(ready))
@@ -162,29 +184,58 @@ class HubRun:
         if len(bindings) != 1:
             raise ProtocolError("the nodes do not agree on the roster", why="they saw different messages")
         self._started = True
+        if self._asks_spare and len(self.roster) > self._limits.min_nodes:
+            self._spare = self._ask_spare()
         return hashlib.sha256(
             encode([[node, message.epoch] for node, (_, message) in sorted(ready.items())])
         ).hexdigest()
 
+    @property
+    def _limits(self) -> Thresholds:
+        return Thresholds(min_nodes=max(3, self._question.study.min_nodes))
+
     def _alone(self, ready: Mapping[str, tuple[bytes, RunReady]]) -> list[bytes]:
         """Permissions of the nodes whose share this run and an earlier question would give away."""
         roster = frozenset(self.roster)
-        limits = Thresholds(min_nodes=max(3, self._question.study.min_nodes))
         rosters = [
             frozenset(past.roster)
             for _, message in ready.values()
             for past in message.past
             if frozenset(past.variables) & self._question.touched
         ]
-        apart = given_away(rosters, roster, limits)
-        asked = AloneAsked(
+        apart = given_away(rosters, roster, self._limits)
+        return [self._alone_of(node) for node in sorted(apart)]
+
+    def _alone_of(self, node: str) -> bytes:
+        if node in self._spare:
+            return self._spare[node]
+        try:
+            return self._exchange.ask([node], self._alone_asked(), AloneGranted)[node][0]
+        except Unreachable:
+            raise Unreachable(
+                f"the run stopped: {node} was lost",
+                why="a total without it would give its share away, which it has not allowed",
+                fix="run the analysis again when the node is back",
+            ) from None
+
+    def _ask_spare(self) -> dict[str, bytes]:
+        """What nodes allow ahead: that the others go on without them. A node that refuses is not asked why."""
+        asked = self._exchange.seal(self._alone_asked())
+        answers = self._exchange.transport.ask(dict.fromkeys(self.roster, asked))
+        return {
+            node: answer
+            for node, answer in answers.items()
+            if not isinstance(self._exchange.open(node, answer, AloneGranted), Declined)
+        }
+
+    def _alone_asked(self) -> AloneAsked:
+        return AloneAsked(
             study=self._question.study.id,
             run=self.run,
             analysis=self._analysis,
             roster=self.roster,
             code=__version__,
         )
-        return [self._exchange.ask([node], asked, AloneGranted)[node][0] for node in sorted(apart)]
 
 
 def _split(numbers: FloatArray, shapes: Mapping[str, tuple[int, ...]]) -> Totals:

@@ -19,12 +19,13 @@ from pydantic import Field
 from hansa.errors import PolicyError, StoreError
 from hansa.governance import Policy, read_policy
 from hansa.model import Party, Value, read_value
+from hansa.model.toml import to_toml
 from hansa.wire.charter import JoinRequest, KnownCharter, read_charter
 from hansa.wire.envelope import seal
 from hansa.wire.keyring import Keyring
 from hansa.wire.keys import certify
 
-__all__ = ["Limits", "NodeConfig", "NodeFolder", "join_request"]
+__all__ = ["Limits", "NodeConfig", "NodeFolder", "found_node", "join_request"]
 
 _DAYS = 365
 _SKEW = dt.timedelta(hours=1)
@@ -178,3 +179,24 @@ def join_request(name: str, party: Party, keys: Keyring, *, now: dt.datetime) ->
         certificates=tuple(leaf.to_bytes() for leaf in leaves),
     )
     return seal(request, member)
+
+
+def found_node(folder: NodeFolder, config: NodeConfig, policy: Path, charter: bytes, *, now: dt.datetime) -> bytes:
+    """A new node's folder: settings, policy, keys, the league's charter; the node's request to join.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds a node already.
+    """
+    file = folder.path / "node.toml"
+    if file.exists():
+        raise StoreError("there is a node in this folder already", fix="take another folder", field=str(file))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.take_charter(charter, now=now)
+    read_policy(policy.read_text(encoding="utf-8"))
+    (folder.path / "policy.yaml").write_bytes(policy.read_bytes())
+    file.write_text(to_toml(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+    request = join_request(config.name, config.party, folder.keys, now=now)
+    (folder.path / "join-request.cbor").write_bytes(request)
+    return request

@@ -79,6 +79,7 @@ class Rounds:
             epoch=epoch.number,
             consent=self._node.consent,
             code=__version__,
+            instead_of=asked.instead_of,
             declared=self._declared(study, epoch),
             opened_after=len(self._answered),
         )
@@ -216,11 +217,14 @@ class Rounds:
         """The nodes that let this run's totals give their share away."""
         keys = self._node.directory.of("node-sign")
         opened = [open_message(envelope, AloneGranted, keys) for envelope in sealed]
-        wanted = (run.study, run.run, run.roster, run.among.question.digest)
+        wanted = (run.study, run.among.question.digest)
         return frozenset(
             name
             for name, granted in opened
-            if granted.node == name and (granted.study, granted.run, granted.roster, granted.question) == wanted
+            if granted.node == name
+            and (granted.study, granted.question) == wanted
+            and granted.run in {run.run, run.instead_of}
+            and set(run.roster) <= set(granted.roster)
         )
 
     def _asked(self, data: bytes, kind: type[Asked]) -> tuple[Asked, NodeRun]:
@@ -230,7 +234,7 @@ class Rounds:
     def _run(self, asked: RoundPlace | RunStart) -> NodeRun:
         run = self._runs.get(asked.run)
         if run is None or run.study != asked.study:
-            raise ProtocolError("this run is not open here", fix="start it again")
+            raise Refused("this run is not open here", fix="start it again", reason="run")
         return run
 
     def _from_roster(self, sealed: Sequence[bytes], kind: type[Shown], run: NodeRun, current: Round) -> list[Shown]:

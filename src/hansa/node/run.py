@@ -94,6 +94,7 @@ class NodeRun:
     epoch: int
     consent: ConsentRegister
     code: str
+    instead_of: str = ""
     agreement: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate, repr=False)
     binding: bytes = b""
     epochs: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from hansa.errors import ProtocolError, Refused, StudyError
-from hansa.governance import decide, policy_label
+from hansa.governance import Policy, decide, policy_label
 from hansa.model import Decision, Finding, Permit, Study, strictest
 from hansa.node.context import NodeContext
 from hansa.stats.question import Question
@@ -16,7 +16,7 @@ from hansa.store import StoredStudy
 from hansa.wire import decode, open_message, peek
 from hansa.wire.messages import DecisionMade, StudySubmitted
 
-__all__ = ["approve", "decide_study", "permitted", "stop"]
+__all__ = ["approve", "decide_study", "permit_for", "permitted", "stop", "study_of"]
 
 
 def decide_study(node: NodeContext, data: bytes) -> DecisionMade:
@@ -31,8 +31,9 @@ def decide_study(node: NodeContext, data: bytes) -> DecisionMade:
     StudyError
         Naming the field of the study that is wrong.
     """
-    _, message = open_message(data, StudySubmitted, node.directory.of("researcher"))
+    researcher, message = open_message(data, StudySubmitted, node.directory.of("researcher"))
     study = message.read()
+    _check_requester(node, researcher, study)
     known = node.store.study(study.id)
     if known is not None:
         if known.envelope != data:
@@ -41,7 +42,8 @@ def decide_study(node: NodeContext, data: bytes) -> DecisionMade:
     for analysis in study.analyses:
         _check_variables(node.question(study, analysis), analysis)
     decision = _decided(node, study)
-    permit = _permit(node, study, data) if decision.verdict == "permit" else None
+    today, name, policy = node.clock().date(), node.name, node.settings.policy
+    permit = permit_for(name, policy, study, data, today=today) if decision.verdict == "permit" else None
     node.store.save_study(data, decision, permit)
     return _made(StoredStudy(data, decision, permit, 0))
 
@@ -57,7 +59,8 @@ def approve(node: NodeContext, study: str, *, by: str) -> None:
     stored = _stored(node, study)
     if stored.decision.verdict != "refer":
         raise Refused("only a referred study can be approved", fix="submit a study that meets the policy")
-    node.store.grant(study, _permit(node, study_of(stored), stored.envelope), by=by)
+    today, policy = node.clock().date(), node.settings.policy
+    node.store.grant(study, permit_for(node.name, policy, study_of(stored), stored.envelope, today=today), by=by)
 
 
 def stop(node: NodeContext, study: str, *, by: str) -> None:
@@ -133,6 +136,17 @@ def _earlier_refusals(node: NodeContext, study: Study) -> Finding:
     )
 
 
+def _check_requester(node: NodeContext, researcher: str, study: Study) -> None:
+    """Who asks is not theirs to say where the charter knows it: policies decide on it."""
+    parties = node.directory.parties
+    if parties and parties.get(researcher) != study.requester:
+        raise StudyError(
+            "the study names another requester than the charter does for the researcher who signed it",
+            fix="ask as the organisation that you were admitted for",
+            field="requester",
+        )
+
+
 def _requester(node: NodeContext, study: str) -> str:
     stored = node.store.study(study)
     return "" if stored is None else study_of(stored).requester.name
@@ -157,16 +171,16 @@ def _stored(node: NodeContext, study: str) -> StoredStudy:
     return stored
 
 
-def _permit(node: NodeContext, study: Study, envelope: bytes) -> Permit:
-    today = node.clock().date()
-    latest = today + dt.timedelta(days=node.settings.policy.permit_days)
+def permit_for(node: str, policy: Policy, study: Study, envelope: bytes, *, today: dt.date) -> Permit:
+    """A node's permit for a study, as its policy limits permits."""
+    latest = today + dt.timedelta(days=policy.permit_days)
     return Permit(
-        node=node.name,
+        node=node,
         study=study.id,
         study_hash=hashlib.sha256(envelope).hexdigest(),
         variables=study.variables,
-        rounds=node.settings.policy.rounds,
-        alone_ok=node.settings.policy.alone_ok,
+        rounds=policy.rounds,
+        alone_ok=policy.alone_ok,
         valid_from=max(study.valid_from or today, today),
         valid_until=min(study.valid_until or latest, latest),
     )

@@ -1,59 +1,89 @@
-"""What the hub keeps: its journal of totals, encrypted; results; and the log."""
+"""What the hub keeps: its journal of totals, encrypted; studies, results and jobs; and the log.
+
+Several processes may be one hub on one store. Every write that matters is one transaction with its audit event.
+"""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+import datetime as dt
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import URL
 
 from hansa.errors import StoreError
-from hansa.log import commit, completed_hashes, leaf_hash, new_salt
-from hansa.store import tables
-from hansa.store.database import open_database
+from hansa.store import hub_audit, hub_journal, hub_log, hub_studies, jobs
+from hansa.store.backup import back_up
+from hansa.store.database import parse_url, sqlite_url
+from hansa.store.jobs import Job
+from hansa.store.schema import HUB, open_store
 
 __all__ = ["HubStore"]
 
-_NONCE = 12
-
-
-# Statements of every round are built once: building costs more than running them.
-_NODE = select(tables.log_tree.c.hash).where(
-    tables.log_tree.c.level == bindparam("at_level"), tables.log_tree.c.index == bindparam("at_index")
-)
-_SIZE = select(func.count()).select_from(tables.log_entries)
-_JOURNAL = insert(tables.journal)
-_ENTRY = insert(tables.log_entries)
-_TREE = insert(tables.log_tree)
-
-
-@dataclass(frozen=True)
-class _Nodes:
-    """The log's hashes as one connection sees them (:class:`hansa.log.HashReader`)."""
-
-    connection: Connection
-
-    def node(self, level: int, index: int) -> bytes:
-        return bytes(self.connection.execute(_NODE, {"at_level": level, "at_index": index}).scalar_one())
-
 
 class HubStore:
-    """The hub's SQLite store; ``key`` (32 bytes) encrypts the totals it journals."""
+    """The hub's store; ``key`` (32 bytes) encrypts the totals it journals. ``path=None`` keeps it in memory."""
 
     def __init__(self, path: Path | None, key: bytes) -> None:
-        self._engine = open_database(path, tables.hub)
+        self._open(sqlite_url(path), key)
+
+    @classmethod
+    def at(cls, url: str, key: bytes) -> HubStore:
+        """The store at ``sqlite:///folder/hub.db`` or ``postgresql://user@host/database``.
+
+        Raises
+        ------
+        StoreError
+            If the address cannot be read, or the store cannot be opened.
+        """
+        store = cls.__new__(cls)
+        store._open(parse_url(url), key)
+        return store
+
+    def _open(self, url: URL, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        self._database = open_store(url, HUB)
+
+    def ping(self) -> None:
+        """Nothing, if the store answers.
+
+        Raises
+        ------
+        StoreError
+            If it does not.
+        """
+        file = self._database.file
+        if file is not None and not file.exists():
+            raise StoreError("the store is gone", why="its file is not there", fix="restore it", field="store")
+        with self._database.read() as connection:
+            hub_log.log_size(connection)
+
+    def backup(self, path: Path) -> None:
+        """Copy a SQLite store, in use or not, to a new file.
+
+        Raises
+        ------
+        StoreError
+            If the file exists, cannot be written, or the store is PostgreSQL's (use ``pg_dump``).
+        """
+        back_up(self._database, path)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    # Journal and results
 
     def record_total(self, run: str, position: int, request: bytes, total: bytes) -> None:
-        """Journal the answer to a run's request number ``position``."""
-        nonce = os.urandom(_NONCE)
-        sealed = nonce + self._cipher.encrypt(nonce, total, _bound(run, position, request))
-        row = {"run": run, "position": position, "request": request, "sealed": sealed}
-        with self._engine.begin() as connection:
-            connection.execute(_JOURNAL, row)
+        """Journal the answer to a run's request number ``position``; the first answer to it stays.
+
+        Raises
+        ------
+        StoreError
+            If another request has this position.
+        """
+        with self._database.write() as connection:
+            hub_journal.write_total(connection, self._cipher, run, position, request=request, total=total)
 
     def totals(self, run: str) -> list[tuple[bytes, bytes]]:
         """The journal of a run: (request hash, encoded totals) in order.
@@ -63,89 +93,192 @@ class HubStore:
         StoreError
             If an entry was changed, or the key is another.
         """
-        table = tables.journal
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(table).where(table.c.run == run).order_by(table.c.position)).all()
-        try:
-            return [
-                (
-                    row.request,
-                    self._cipher.decrypt(row.sealed[:_NONCE], row.sealed[_NONCE:], _bound(run, i, row.request)),
-                )
-                for i, row in enumerate(rows)
-            ]
-        except InvalidTag:
-            raise StoreError(
-                "the journal of a run cannot be read",
-                why="an entry was changed, removed or written under another key",
-                fix="restore the hub's store and key from the same backup",
-            ) from None
+        with self._database.read() as connection:
+            return hub_journal.read_totals(connection, self._cipher, run)
 
-    def _opened(self, sealed: bytes, bound: bytes) -> bytes:
-        return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
+    def save_journal_name(self, run: str, journal: str) -> None:
+        """Remember which journal a run writes to; it does not change.
+
+        Raises
+        ------
+        StoreError
+            If the run writes to another.
+        """
+        with self._database.write() as connection:
+            hub_journal.save_journal_name(connection, run, journal)
+
+    def journal_name(self, run: str) -> str | None:
+        """The journal that a run writes to."""
+        with self._database.read() as connection:
+            return hub_journal.journal_name(connection, run)
 
     def save_result(self, run: str, study: str, question: bytes, result: str) -> None:
-        """Keep a run's result."""
-        row = {"run": run, "study": study, "question": question, "result": result}
-        with self._engine.begin() as connection:
-            connection.execute(insert(tables.results).values(row))
+        """Keep a run's result; the first to a question of a study stays.
+
+        Raises
+        ------
+        StoreError
+            If the run answered another question.
+        """
+        with self._database.write() as connection:
+            hub_studies.save_result(connection, run, study, question, result)
 
     def result(self, study: str, question: bytes) -> tuple[str, str] | None:
         """(run, result) of an identical question of a study, if it was answered."""
-        table = tables.results
-        chosen = select(table.c.run, table.c.result).where(table.c.study == study, table.c.question == question)
-        with self._engine.connect() as connection:
-            row = connection.execute(chosen).one_or_none()
-        return None if row is None else (row.run, row.result)
+        with self._database.read() as connection:
+            return hub_studies.read_result(connection, study, question)
+
+    # Studies, decisions, charter
+
+    def save_study(self, study: str, sealed: bytes, by: str) -> None:
+        """Keep a study's sealed envelope; the same again is harmless.
+
+        Raises
+        ------
+        StoreError
+            If another envelope has this id.
+        """
+        with self._database.write() as connection:
+            hub_studies.save_study(connection, study, sealed, by)
+
+    def study(self, study: str) -> bytes | None:
+        """The sealed envelope of a study."""
+        with self._database.read() as connection:
+            return hub_studies.read_study(connection, study)
+
+    def studies(self, *, after: str = "", limit: int = 50) -> list[str]:
+        """At most ``limit`` ids greater than ``after``, ascending."""
+        with self._database.read() as connection:
+            return hub_studies.study_ids(connection, after, limit)
+
+    def save_decision(self, study: str, node: str, sealed: bytes, permitted: bool) -> None:
+        """Keep a node's decision; the latest stays."""
+        with self._database.write() as connection:
+            hub_studies.save_decision(connection, study, node, sealed, permitted)
+
+    def decisions(self, study: str) -> dict[str, tuple[bytes, bool]]:
+        """Per node, its sealed decision and whether it permits."""
+        with self._database.read() as connection:
+            return hub_studies.read_decisions(connection, study)
+
+    def save_charter(self, version: int, sealed: bytes) -> None:
+        """Keep a charter; the same again is harmless.
+
+        Raises
+        ------
+        StoreError
+            If another charter has this version.
+        """
+        with self._database.write() as connection:
+            hub_studies.save_charter(connection, version, sealed)
+
+    def charter(self) -> tuple[int, bytes] | None:
+        """(version, sealed) of the newest charter."""
+        with self._database.read() as connection:
+            return hub_studies.newest_charter(connection)
+
+    # Jobs
+
+    def enqueue(self, id: str, study: str, analysis: str, by: str, *, now: dt.datetime) -> Job:  # noqa: A002  # a job's id
+        """Queue a job; an unfinished one of the same study and analysis is returned instead of a second."""
+        with self._database.write() as connection:
+            return jobs.enqueue(connection, Job(id, study, analysis, by, "queued", None, now, None, ""))
+
+    def claim(self, worker: str, *, now: dt.datetime, lease: dt.timedelta) -> Job | None:
+        """Take the oldest job that is queued, or whose worker's lease is over."""
+        # An idle worker asks often: it must not take the write lock to learn that there is nothing to do.
+        with self._database.read() as connection:
+            if not jobs.is_waiting(connection, now):
+                return None
+        with self._database.write() as connection:
+            return jobs.claim(connection, worker, now, lease)
+
+    def renew(self, id: str, worker: str, *, now: dt.datetime, lease: dt.timedelta) -> bool:  # noqa: A002  # a job's id
+        """Hold a job longer; False if it is no longer this worker's, or was cancelled."""
+        with self._database.write() as connection:
+            return jobs.renew(connection, id, worker, now, lease)
+
+    def finish(self, id: str, worker: str, state: str, detail: str, *, now: dt.datetime) -> bool:  # noqa: A002  # a job's id
+        """Say what came of a job (done, failed or cancelled); False if it is no longer this worker's.
+
+        Raises
+        ------
+        StoreError
+            If the state is not an end.
+        """
+        with self._database.write() as connection:
+            return jobs.finish(connection, id, worker, state, detail, now=now)
+
+    def cancel(self, id: str, by: str, *, now: dt.datetime) -> bool:  # noqa: A002  # a job's id
+        """Stop a job; False if it is over already, or unknown."""
+        with self._database.write() as connection:
+            return jobs.cancel(connection, id, by, now)
+
+    def job(self, id: str) -> Job | None:  # noqa: A002  # a job's id
+        """A job."""
+        with self._database.read() as connection:
+            return jobs.read_job(connection, id)
+
+    def jobs(self, study: str) -> list[Job]:
+        """A study's jobs, oldest first."""
+        with self._database.read() as connection:
+            return jobs.read_jobs(connection, study)
+
+    def note(self, job: str, text: str, *, now: dt.datetime) -> None:
+        """Write a note on how far a job is.
+
+        Raises
+        ------
+        StoreError
+            If there is no such job.
+        """
+        with self._database.write() as connection:
+            jobs.write_note(connection, job, text, now)
+
+    def notes(self, job: str, *, after: int = 0) -> list[tuple[int, str, str]]:
+        """The notes (number, at, text) of a job that follow number ``after``; a job's first has number 1."""
+        with self._database.read() as connection:
+            return jobs.read_notes(connection, job, after)
+
+    # Log and audit
 
     @property
     def log_size(self) -> int:
         """How many entries the log has."""
-        with self._engine.connect() as connection:
-            return connection.execute(_SIZE).scalar_one()
+        with self._database.read() as connection:
+            return hub_log.log_size(connection)
 
-    def append(self, kind: str, payload: bytes) -> int:
+    def append(self, kind: str, payload: bytes, study: str = "") -> int:
         """Append a salted commitment to the log; the entry's index. Entry and tree change together."""
-        salt = new_salt()
-        with self._engine.begin() as connection:
-            index = connection.execute(_SIZE).scalar_one()
-            entry = {"index": index, "kind": kind, "payload": payload, "salt": salt}
-            connection.execute(_ENTRY, entry)
-            leaf = leaf_hash(commit(kind, payload, salt))
-            hashes = completed_hashes(_Nodes(connection), index, leaf)
-            rows = [{"level": level, "index": at, "hash": value} for level, at, value in hashes]
-            connection.execute(_TREE, rows)
-        return index
+        with self._database.write() as connection:
+            return hub_log.append_entry(connection, kind, payload, study)
 
-    def witnessed(self, node: str) -> int:
-        """The size of the log that a node has cosigned last; 0 before its first."""
-        chosen = select(tables.witnessed.c.size).where(tables.witnessed.c.node == node)
-        with self._engine.connect() as connection:
-            return connection.execute(chosen).scalar_one_or_none() or 0
-
-    def save_witnessed(self, node: str, size: int) -> None:
-        """Remember what a node has cosigned."""
-        row = insert(tables.witnessed).prefix_with("OR REPLACE").values(node=node, size=size)
-        with self._engine.begin() as connection:
-            connection.execute(row)
+    def entries_of(self, study: str) -> list[int]:
+        """The indexes of a study's log entries, ascending."""
+        with self._database.read() as connection:
+            return hub_log.entries_of(connection, study)
 
     def entry(self, index: int) -> tuple[str, bytes, bytes]:
         """(kind, payload, salt) of a log entry."""
-        table = tables.log_entries
-        with self._engine.connect() as connection:
-            row = connection.execute(select(table).where(table.c.index == index)).one()
-        return row.kind, row.payload, row.salt
+        with self._database.read() as connection:
+            return hub_log.read_entry(connection, index)
 
     def node(self, level: int, index: int) -> bytes:
         """The hash of a complete subtree of the log (:class:`hansa.log.HashReader`)."""
-        with self._engine.connect() as connection:
-            return _Nodes(connection).node(level, index)
+        with self._database.read() as connection:
+            return hub_log.read_node(connection, level, index)
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
+    def witnessed(self, node: str) -> int:
+        """The size of the log that a node has cosigned last; 0 before its first."""
+        with self._database.read() as connection:
+            return hub_log.witnessed_size(connection, node)
 
+    def save_witnessed(self, node: str, size: int) -> None:
+        """Remember what a node has cosigned; a larger size stays."""
+        with self._database.write() as connection:
+            hub_log.save_witnessed(connection, node, size)
 
-def _bound(run: str, position: int, request: bytes) -> bytes:
-    """What a journal entry is bound to, so that entries cannot be moved between runs or places."""
-    return f"{run}/{position}/".encode() + request
+    def events(self) -> list[tuple[str, str, str, str]]:
+        """All audit events as (at, event, subject, detail), oldest first."""
+        with self._database.read() as connection:
+            return hub_audit.read_events(connection)

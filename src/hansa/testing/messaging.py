@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hansa.engine.link import Link, LinkSettings
+from hansa.engine.messaging import HubEndpoint, NodeEndpoint, Timing
 from hansa.engine.server import NatsServer, ServerSettings, server_config, start_server
 from hansa.engine.subjects import hub_permissions, node_permissions
 from hansa.wire.keyring import Keyring
 
-__all__ = ["Messaging", "free_port", "start_messaging"]
+__all__ = ["Messaging", "OverMessaging", "free_port", "start_messaging"]
+
+_SOON = Timing(heartbeat=0.1, lost=5.0, again=0.5)
 
 
 def free_port() -> int:
@@ -62,3 +65,29 @@ def start_messaging(folder: Path, league: str, nodes: Sequence[str]) -> Messagin
     config = server_config(ServerSettings("127.0.0.1", port), users)
     server = start_server(config, folder, ports=[("127.0.0.1", port)])
     return Messaging(league, port, keys, config, folder, server)
+
+
+class OverMessaging:
+    """Nodes of this process behind a real messaging server: what :class:`hansa.engine.InProcess` is without one.
+
+    One suite of tests runs over both.
+    """
+
+    def __init__(self, nodes: Mapping[str, Callable[[bytes], bytes]], folder: Path) -> None:
+        secrets = {name: name.encode().ljust(32, b".")[:32] for name in nodes}
+        self.messaging = start_messaging(folder, "contract", tuple(nodes))
+        self._nodes = [
+            NodeEndpoint(self.messaging.link(name), "contract", name, secrets[name], handle, timing=_SOON)
+            for name, handle in nodes.items()
+        ]
+        self._hub = HubEndpoint(self.messaging.link("hub"), "contract", secrets, timing=_SOON)
+
+    def ask(self, messages: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Every node's answer, over the server."""
+        return self._hub.ask(messages)
+
+    def close(self) -> None:
+        """End nodes, hub and server."""
+        for node in self._nodes:
+            node.close()
+        self.messaging.close()

@@ -166,7 +166,7 @@ def fingerprint(sealed: bytes) -> str:
     Examples
     --------
     >>> fingerprint(b"request")
-    '3c47-4d73-b5fe-1ecf-14b9'
+    '1f58-b914-5b24-d108-d7ac'
     """
     digest = hashlib.sha256(sealed).hexdigest()[:20]
     return "-".join(digest[first : first + 4] for first in range(0, 20, 4))

@@ -24,6 +24,8 @@ __all__ = [
     "AloneAsked",
     "AloneGranted",
     "Answered",
+    "CharterShown",
+    "CharterTaken",
     "CheckpointCosigned",
     "CheckpointShown",
     "ConfirmationsShown",
@@ -93,7 +95,10 @@ class DecisionMade(Message):
 
 
 class RunOpen(Message):
-    """The hub asks to prepare one analysis of a study over a roster of nodes, by one dictionary and code."""
+    """The hub asks to prepare one analysis of a study over a roster of nodes, by one dictionary and code.
+
+    ``instead_of`` is the run that lost nodes and that this one stands in for; empty where there is none.
+    """
 
     study: str
     run: str
@@ -101,6 +106,7 @@ class RunOpen(Message):
     roster: tuple[str, ...]
     dictionary: bytes
     code: str
+    instead_of: str = ""
 
 
 class PastPopulation(Value):
@@ -257,6 +263,18 @@ class CheckpointCosigned(Message):
     """A node's witness signature: the log has only grown since it last looked."""
 
     signature: str
+
+
+class CharterShown(Message):
+    """The hub passes on the newest charter, as its root signed it."""
+
+    charter: bytes
+
+
+class CharterTaken(Message):
+    """A node has taken up a version of the charter."""
+
+    charter_version: Natural
 
 
 class Declined(Message):

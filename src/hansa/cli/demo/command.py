@@ -23,9 +23,13 @@ __all__ = ["demo"]
     show_default=True,
     help="Folder for the page, the results and the proofs.",
 )
+@click.option("--network", is_flag=True, help="Hub and nodes as processes of their own; one node is killed midway.")
 @json_option
-def demo(out: Path, as_json_flag: bool) -> None:
+def demo(out: Path, network: bool, as_json_flag: bool) -> None:
     """Four hospitals answer a real question together; one page tells what happened and proves it."""
+    if network:
+        _play_network(as_json_flag=as_json_flag)
+        return
     from hansa.cli.demo.page import page
     from hansa.cli.demo.story import tell
     from hansa.cli.league import open_league
@@ -42,6 +46,16 @@ def demo(out: Path, as_json_flag: bool) -> None:
         return
     for line in _lines(story, out):
         show(line)
+
+
+def _play_network(*, as_json_flag: bool) -> None:
+    from hansa.cli.demo.network import play
+
+    story = play((lambda _text: None) if as_json_flag else show)
+    if as_json_flag:
+        as_json({**vars(story), "largest_difference": max(story.differences.values())})
+        return
+    show(f"largest relative difference from the embedded run: {max(story.differences.values()):.1e}")
 
 
 def _plain(story: Story, out: Path) -> dict[str, Any]:

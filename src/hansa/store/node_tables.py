@@ -1,43 +1,24 @@
-"""All tables of a node and of the hub."""
+"""All tables of a node."""
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    UniqueConstraint,
-)
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, String, Table
 
 __all__ = [
     "answered",
     "audit",
     "checkpoints",
     "epochs",
-    "hub",
-    "journal",
     "ledger",
-    "log_entries",
-    "log_tree",
     "node",
     "persons",
     "populations",
     "releases",
-    "results",
     "studies",
-    "witnessed",
 ]
 
 node = MetaData()
 """What a custodian keeps."""
-
-hub = MetaData()
-"""What the hub keeps."""
 
 studies = Table(
     "studies",
@@ -132,49 +113,4 @@ checkpoints = Table(
     node,
     Column("origin", String, primary_key=True),
     Column("note", String, nullable=False),
-)
-
-journal = Table(
-    "journal",
-    hub,
-    Column("run", String, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("request", LargeBinary, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("run", "position"),
-)
-
-results = Table(
-    "results",
-    hub,
-    Column("run", String, primary_key=True),
-    Column("study", String, nullable=False),
-    Column("question", LargeBinary, nullable=False),
-    Column("result", String, nullable=False),
-    UniqueConstraint("question", "study"),
-)
-
-witnessed = Table(
-    "witnessed",
-    hub,
-    Column("node", String, primary_key=True),
-    Column("size", Integer, nullable=False),
-)
-
-log_entries = Table(
-    "log_entries",
-    hub,
-    Column("index", Integer, primary_key=True, autoincrement=False),
-    Column("kind", String, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
-    Column("salt", LargeBinary, nullable=False),
-)
-
-log_tree = Table(
-    "log_tree",
-    hub,
-    Column("level", Integer, nullable=False),
-    Column("index", Integer, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("level", "index"),
 )

@@ -1,0 +1,137 @@
+"""``hansa hub``: found a league, admit its members, and serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hansa.cli.output import as_json, json_option, show
+from hansa.cli.parties import now, party_options, read_party, serve_until_told
+
+__all__ = ["hub"]
+
+_FOLDER = click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("hub"),
+    show_default=True,
+    help="The hub's folder.",
+)
+_REQUEST = click.argument("request", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group()
+def hub() -> None:
+    """Run a league's hub, and keep its charter."""
+
+
+@hub.command()
+@_FOLDER
+@click.option("--league", required=True, help="The league's name: one word.")
+@click.option("--host", required=True, help="The name or address under which nodes and researchers reach the hub.")
+@click.option("--dictionary", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--messaging-port", type=int, default=4222, show_default=True)
+@click.option("--websocket-port", type=int, default=None, help="Also listen for messaging as WebSocket, such as 443.")
+@click.option("--api-port", type=int, default=8443, show_default=True)
+@click.option("--server", "servers", multiple=True, help="tls://HOST:PORT of a messaging server that runs already.")
+@click.option("--database", default="", help="postgresql://...; SQLite in the folder where none is given.")
+@click.option("--workers", type=int, default=2, show_default=True, help="Processes that run plans.")
+@party_options
+def init(folder: Path, *, dictionary: Path, **options: Any) -> None:
+    """Found a league: the charter and its root key, certificates, the hub's keys and settings."""
+    from hansa.errors import PolicyError, StoreError  # loaded late: --help must stay instant
+    from hansa.harmonise import read_dictionary
+    from hansa.hub.config import HubConfig, HubFolder, found_league
+    from hansa.model import read_value
+    from hansa.model.toml import to_toml
+    from hansa.wire.charter import fingerprint
+
+    file = folder / "hub.toml"
+    if file.exists():
+        raise StoreError("there is a hub in this folder already", fix="take another folder", field=str(file))
+    party = read_party({name: options.pop(name) for name in ("organisation", "kind", "seat", "owner")})
+    known = {name: value for name, value in options.items() if value is not None}
+    config = read_value(HubConfig, {**known, "party": party}, error=PolicyError)
+    folder.mkdir(parents=True, exist_ok=True)
+    home = HubFolder(folder)
+    found_league(home, config, read_dictionary(dictionary), now=now())
+    file.write_text(to_toml(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+    root = home.charter(now=now()).charter.root
+    show(f"league {config.league}: give every member {folder / 'charter.cbor'}")
+    show(f"Read them its root's fingerprint aloud: {fingerprint(root)}")
+    show(f"Keep {folder / 'keys' / 'charter.key'} offline; it is needed only to admit and revoke members.")
+
+
+@hub.command()
+@_FOLDER
+@_REQUEST
+@click.option("--fingerprint", "said", required=True, help="As the applicant read it to you.")
+def admit(folder: Path, request: Path, said: str) -> None:
+    """Admit a node or researcher by the REQUEST it sent and the fingerprint it read aloud."""
+    from hansa.errors import Refused  # loaded late, as above
+    from hansa.hub.config import HubFolder
+    from hansa.wire.charter import fingerprint, read_request
+
+    sealed = request.read_bytes()
+    if said.strip().lower() != fingerprint(sealed):
+        raise Refused(
+            "this is not the request that the applicant made",
+            why="its fingerprint is another than the one read aloud",
+            fix="have the request sent again",
+            field="fingerprint",
+        )
+    asked = read_request(sealed)
+    HubFolder(folder).admit(asked, now=now())
+    show(f"{asked.role} {asked.name} of {asked.party.name}: admitted")
+
+
+@hub.command()
+@_FOLDER
+@click.argument("member")
+def revoke(folder: Path, member: str) -> None:
+    """Revoke all keys of a MEMBER; its messages are refused as soon as the others have the new charter."""
+    from hansa.hub.config import HubFolder  # loaded late, as above
+
+    HubFolder(folder).revoke(member, now=now())
+    show(f"{member}: revoked")
+
+
+@hub.command()
+@_FOLDER
+def serve(folder: Path) -> None:
+    """Serve until told to stop (SIGTERM or Ctrl-C); plans under way are finished or handed on."""
+    from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.hub.daemon import HubDaemon
+
+    daemon = HubDaemon(HubFolder(folder), now)
+    daemon.start()
+    show(f"hub of {daemon.folder.config.league}: serving at {daemon.open.charter.charter.api}")
+    serve_until_told(daemon.write_status)
+    daemon.close()
+
+
+@hub.command()
+@_FOLDER
+@json_option
+def status(folder: Path, as_json_flag: bool) -> None:
+    """Whether the hub runs; its members, and when each node was heard last."""
+    from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.hub.daemon import read_status
+
+    home = HubFolder(folder)
+    charter = home.charter(now=now()).charter
+    members = [{"name": one.name, "role": one.role, "organisation": one.party.name} for one in charter.members]
+    found = {
+        **(read_status(folder) or {"state": "never started"}),
+        "league": home.config.league,
+        "charter": charter.charter_version,
+        "members": members,
+    }
+    if as_json_flag:
+        as_json(found)
+        return
+    show("\n".join(f"{name}: {value}" for name, value in found.items() if name not in {"members", "nodes"}))
+    for one in members:
+        show(f"  {one['role']} {one['name']}, {one['organisation']}")

@@ -1,0 +1,167 @@
+"""The hub daemon: messaging server, API, and the processes that run plans, until it is told to stop.
+
+It watches the charter: when members admit or revoke somebody, the messaging server takes up the new users, and
+every node is shown the new charter.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hansa.engine.server import NatsServer, start_server
+from hansa.errors import HansaError
+from hansa.hub.config import HubFolder
+from hansa.hub.opening import OpenHub, open_hub
+from hansa.hub.serving import ApiServer, LiveService
+from hansa.wire import open_message, seal
+from hansa.wire.messages import CharterShown, CharterTaken
+
+__all__ = ["HubDaemon", "read_status"]
+
+_STATUS = "status.json"
+_WATCH = 0.5
+_DRAIN = 20.0
+
+
+@dataclass(eq=False)
+class HubDaemon:
+    """One running hub. ``start`` brings everything up, ``close`` takes it down again."""
+
+    folder: HubFolder
+    clock: Callable[[], dt.datetime]
+    open: OpenHub = field(init=False)
+    _server: NatsServer | None = field(init=False, default=None)
+    _workers: list[subprocess.Popen[bytes]] = field(init=False, default_factory=list)
+    _stopping: threading.Event = field(init=False, default_factory=threading.Event)
+    _watcher: threading.Thread | None = field(init=False, default=None)
+    _api: ApiServer | None = field(init=False, default=None)
+
+    def start(self) -> None:
+        """Messaging server, connection, plan processes, and the charter's watch.
+
+        Raises
+        ------
+        Unreachable
+            If the messaging server does not start or answer.
+        StoreError
+            If the store cannot be opened.
+        """
+        config = self.folder.config
+        charter = self.folder.charter(now=self.clock())
+        if not config.servers:
+            ports = [(config.host, config.messaging_port)]
+            text = self.folder.server_config(charter.charter)
+            self._server = start_server(text, self.folder.path / "messaging", ports=ports)
+        self.open = open_hub(self.folder, clock=self.clock)
+        self._workers = [self._start_worker(number) for number in range(config.workers)]
+        self._api = ApiServer(LiveService(self.folder, lambda: self.open, self.clock))
+        self._api.start()
+        self._watcher = threading.Thread(target=self._watch, name="charter", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Let plan processes finish their job, then end everything that was started here."""
+        self._stopping.set()
+        if self._api is not None:
+            self._api.stop()
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            try:
+                worker.wait(_DRAIN)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+        if self._watcher is not None:
+            self._watcher.join()
+        self.write_status()
+        self.open.close()
+        if self._server is not None:
+            self._server.stop()
+
+    def write_status(self) -> None:
+        """Keep what ``hansa hub status`` shows."""
+        pulses = self.open.endpoint.pulses()
+        version = self.open.charter.charter.charter_version
+        nodes = {
+            node: "present" if self.open.endpoint.present(node, charter=version) else "absent"
+            for node in self.open.hub.cohorts
+        }
+        content = {
+            "state": "stopped" if self._stopping.is_set() else "serving",
+            "pid": os.getpid(),
+            "at": self.clock().isoformat(timespec="seconds"),
+            "processes": self.pids,
+            "nodes": {node: "never heard" if node not in pulses else state for node, state in nodes.items()},
+        }
+        draft = self.folder.path / f".{_STATUS}"
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        draft.replace(self.folder.path / _STATUS)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes started here."""
+        found = {f"worker-{number}": worker.pid for number, worker in enumerate(self._workers)}
+        return found if self._server is None else {**found, "messaging": self._server.pid}
+
+    def _start_worker(self, number: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "hansa.hub.worker", str(self.folder.path), f"worker-{number}"]
+        return subprocess.Popen(command)  # noqa: S603  # this interpreter, this package
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_WATCH):
+            self._follow_charter()
+            self._show_charter()
+            self._follow_workers()
+
+    def _follow_charter(self) -> None:
+        """Take up a newer charter from the folder."""
+        try:
+            known = self.folder.charter(now=self.clock())
+        except (HansaError, OSError):
+            return  # half a change by hand: the last good charter stands
+        if known.charter.charter_version <= self.open.charter.charter.charter_version:
+            return
+        if self._server is not None:
+            self._server.reload(self.folder.server_config(known.charter))
+        before, self.open = self.open, open_hub(self.folder, clock=self.clock)
+        before.close()
+
+    def _show_charter(self) -> None:
+        """Show the charter to nodes that do not have it yet."""
+        version = self.open.charter.charter.charter_version
+        signer = self.folder.keys.signer("sign", "hub")
+        for node in self.open.hub.cohorts:
+            endpoint = self.open.endpoint
+            if not endpoint.present(node) or endpoint.present(node, charter=version):
+                continue
+            sealed = seal(CharterShown(charter=self.open.charter.sealed), signer)
+            try:
+                answer = self.open.endpoint.ask({node: sealed})[node]
+                keys = self.open.charter.directory.of("node-sign")
+                open_message(answer, CharterTaken, keys, sender=node)
+            except HansaError:
+                continue  # it is asked again at the next look
+
+    def _follow_workers(self) -> None:
+        """A plan process that died is replaced; its job goes on from the journal."""
+        for number, worker in enumerate(self._workers):
+            if worker.poll() is not None and not self._stopping.is_set():
+                self._workers[number] = self._start_worker(number)
+
+
+def read_status(folder: Path) -> dict[str, object] | None:
+    """What the daemon wrote last; ``None`` where it never ran."""
+    file = folder / _STATUS
+    if not file.exists():
+        return None
+    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,54 @@
+"""``python -m hansa.hub.worker FOLDER NAME``: a process of the hub that runs plans."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from hansa.hub.config import HubFolder
+from hansa.hub.jobs import Worker
+from hansa.hub.opening import open_hub
+
+__all__ = ["main"]
+
+_LOOK = 1.0
+
+
+def main(folder: Path, name: str) -> None:
+    """Run jobs until SIGTERM; a newer charter is taken up between two jobs."""
+    home, stopping = HubFolder(folder), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    while not stopping.is_set():
+        _until_new_charter(home, f"{name}.{os.getpid()}", stopping)
+
+
+def _until_new_charter(home: HubFolder, name: str, stopping: threading.Event) -> None:
+    opened = open_hub(home, clock=_now)
+    pausing = threading.Event()
+
+    def look() -> None:
+        while not pausing.is_set():
+            version = home.charter(now=_now()).charter.charter_version
+            if stopping.wait(_LOOK) or version > opened.charter.charter.charter_version:
+                pausing.set()
+
+    looking = threading.Thread(target=look, name="charter", daemon=True)
+    looking.start()
+    try:
+        Worker(opened.hub, opened.store, name, _now).run(pausing)
+    finally:
+        pausing.set()
+        opened.close()
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

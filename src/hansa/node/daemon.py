@@ -1,0 +1,146 @@
+"""The node daemon: it answers the hub over the messaging server until it is told to stop.
+
+What a steward decides with ``hansa node approve|deny|pause|stop-run`` takes effect at the next message, because
+every message is checked against the store and the folder as they are then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from hansa.engine.link import Link, LinkSettings
+from hansa.engine.messaging import NodeEndpoint, Timing
+from hansa.errors import HansaError, ProtocolError
+from hansa.node.config import NodeFolder
+from hansa.node.opening import open_node
+from hansa.node.service import Node
+from hansa.wire import Message, open_message, peek, seal
+from hansa.wire.boxes import pair_secret
+from hansa.wire.charter import KnownCharter
+from hansa.wire.messages import CharterShown, CharterTaken, Declined
+
+__all__ = ["NodeDaemon", "is_paused", "pause", "read_status", "resume"]
+
+_PAUSED = "paused"
+_STATUS = "status.json"
+
+
+class NodeDaemon:
+    """One running node.
+
+    Raises
+    ------
+    Unreachable
+        If the messaging server does not let it in.
+    DataError, StoreError
+        As :func:`hansa.node.opening.open_node`.
+    """
+
+    def __init__(self, folder: NodeFolder, *, clock: Callable[[], dt.datetime], timing: Timing | None = None) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._charter = folder.charter(now=clock())
+        self._signer = folder.keys.signer("sign", folder.config.name)
+        self.node: Node = open_node(folder, self._charter, clock=clock)
+        charter = self._charter.charter
+        settings = LinkSettings(
+            servers=charter.servers,
+            name=folder.config.name,
+            seed=folder.keys.nkey("messaging")[0],
+            authority=folder.authority(self._charter),
+        )
+        self._link = Link(settings)
+        hub = self._charter.directory.public_key("hub-agree", "hub")
+        secret = pair_secret(folder.keys.agreement("agree"), hub, league=charter.league)
+        self._endpoint = NodeEndpoint(
+            self._link,
+            charter.league,
+            folder.config.name,
+            secret,
+            self.handle,
+            timing=timing,
+            charter=lambda: self._charter.charter.charter_version,
+        )
+        self._since = clock()
+        self.write_status("serving")
+
+    def handle(self, data: bytes) -> bytes:
+        """Answer one message (see :meth:`hansa.node.service.Node.handle`); never raises."""
+        try:
+            kind = peek(data).kind
+            if kind == CharterShown.kind():
+                return self._seal(self._take_charter(data))
+        except HansaError as fault:
+            return self._seal(Declined(code=fault.code, what=fault.what, fix=fault.fix))
+        if is_paused(self._folder.path):
+            return self._seal(Declined(code="paused", what="this node is paused", fix="ask its custodian"))
+        return self.node.handle(data)
+
+    def close(self) -> None:
+        """Finish what is under way, and leave."""
+        self._endpoint.close()
+        self.write_status("stopped")
+
+    def write_status(self, state: str) -> None:
+        """Keep what ``hansa node status`` shows."""
+        content = {
+            "state": state,
+            "pid": os.getpid(),
+            "since": self._since.isoformat(timespec="seconds"),
+            "at": self._clock().isoformat(timespec="seconds"),
+            "connected": self._link.connected,
+            "league": self._charter.charter.league,
+            "charter": self._charter.charter.charter_version,
+        }
+        draft = self._folder.path / f".{_STATUS}"
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        draft.replace(self._folder.path / _STATUS)
+
+    def _take_charter(self, data: bytes) -> CharterTaken:
+        _, shown = open_message(data, CharterShown, self._charter.directory.of("hub"))
+        known = self._folder.take_charter(shown.charter, now=self._clock())
+        known.member(self._folder.config.name)
+        self._take(known)
+        return CharterTaken(charter_version=known.charter.charter_version)
+
+    def _take(self, known: KnownCharter) -> None:
+        context = self.node.context
+        if known.charter.dictionary != self._charter.charter.dictionary:
+            raise ProtocolError("the charter has another dictionary", fix="restart this node to read it")
+        limits = context.settings.limits.model_copy(update={"min_nodes": known.charter.min_nodes})
+        context.settings = replace(context.settings, limits=limits)
+        context.directory = known.directory
+        context.store.note_event("charter", "", f"version {known.charter.charter_version}")
+        self._charter = known
+
+    def _seal(self, message: Message) -> bytes:
+        return seal(message, self._signer)
+
+
+def pause(folder: Path) -> None:
+    """Answer no study's questions until :func:`resume`."""
+    (folder / _PAUSED).touch()
+
+
+def resume(folder: Path) -> None:
+    """Answer again."""
+    (folder / _PAUSED).unlink(missing_ok=True)
+
+
+def is_paused(folder: Path) -> bool:
+    """Whether the node is paused."""
+    return (folder / _PAUSED).exists()
+
+
+def read_status(folder: Path) -> dict[str, object] | None:
+    """What the daemon wrote last; ``None`` where it never ran."""
+    file = folder / _STATUS
+    if not file.exists():
+        return None
+    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,3 @@
+"""The revisions of a hub's store."""
+
+__all__: list[str] = []

@@ -1,0 +1,40 @@
+"""The engine between machines in place of the embedded one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import pytest
+
+from hansa.embedded import local
+from hansa.testing.messaging import OverMessaging
+
+
+@contextmanager
+def _engine(folders: pytest.TempPathFactory) -> Iterator[None]:
+    opened: list[OverMessaging] = []
+
+    def engine(nodes: Mapping[str, Callable[[bytes], bytes]]) -> OverMessaging:
+        opened.append(OverMessaging(nodes, folders.mktemp("messaging")))
+        return opened[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "InProcess", engine)
+        yield
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def over_messaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For suites whose leagues live as long as the module."""
+    with _engine(tmp_path_factory):
+        yield
+
+
+@pytest.fixture
+def each_over_messaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For suites whose tests make a league each."""
+    with _engine(tmp_path_factory):
+        yield
