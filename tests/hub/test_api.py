@@ -6,12 +6,13 @@ import datetime as dt
 import json
 import re
 import socket
-import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from api_cases import Api, events, make_api, served, working
 
@@ -163,39 +164,37 @@ def test_an_unfinished_run_is_given_instead_of_a_second(tmp_path: Path) -> None:
         assert api.start(study, "table") != api.start(study, "model")
 
 
-def test_a_waiting_stream_says_that_it_is_there_and_news_come_at_once(tmp_path: Path) -> None:
-    made = make_api(tmp_path)
-    with served(made) as api:
-        run = api.start(api.submitted(), "table")
-        seen: list[str] = []
+@contextmanager
+def following(api: Api, run: str) -> Iterator[Iterator[str]]:
+    """The lines of a run's stream as they come."""
+    with (
+        httpx.Client(base_url=api.url, timeout=30.0, trust_env=False) as http,
+        http.stream("GET", f"/v1/runs/{run}/events", headers=api.access()) as answer,
+    ):
+        assert answer.status_code == 200
+        yield answer.iter_lines()
 
-        def cancel() -> None:
-            time.sleep(0.5)
+
+def test_a_waiting_stream_says_that_it_is_there_and_news_come_at_once(tmp_path: Path) -> None:
+    with served(make_api(tmp_path)) as api:
+        run = api.start(api.submitted(), "table")
+        with following(api, run) as lines:
+            before = list(takewhile(lambda line: line != ": still there", lines))
             api.service.store.note(run, '{"round": 1, "waiting": ["zurich"]}', now=api.clock())
             api.service.store.cancel(run, "researcher", now=api.clock())
-
-        thread = threading.Thread(target=cancel)
-        thread.start()
-        seen = api.ask("GET", f"/v1/runs/{run}/events").text.split("\n\n")
-        thread.join()
-        assert ": still there" in seen
-        states = [json.loads(event["data"])["state"] for event in events("\n\n".join(seen)) if "id" not in event]
+            found = events("\n".join([*before, *lines]))
+        states = [json.loads(event["data"])["state"] for event in found if "id" not in event]
         assert states == ["queued", "cancelled"]
-        assert any('"waiting": ["zurich"]' in text for text in seen)
+        assert ["zurich"] in [json.loads(event["data"]).get("waiting") for event in found]
 
 
 def test_a_stream_ends_with_the_access_that_opened_it(tmp_path: Path) -> None:
     with served(make_api(tmp_path)) as api:
         run = api.start(api.submitted(), "table")
-
-        def later() -> None:
-            time.sleep(0.3)
+        with following(api, run) as lines:
+            first = next(lines)
             api.clock.ahead = dt.timedelta(minutes=6)
-
-        thread = threading.Thread(target=later)
-        thread.start()
-        found = events(api.ask("GET", f"/v1/runs/{run}/events").text)
-        thread.join()
+            found = events("\n".join([first, *lines]))
         assert [json.loads(event["data"])["state"] for event in found] == ["queued"]
 
 
@@ -203,14 +202,13 @@ def test_only_so_many_streams_at_once(tmp_path: Path) -> None:
     limits = ApiLimits(streams=1, poll_seconds=0.02, heartbeat_seconds=0.1)
     with served(make_api(tmp_path), limits) as api:
         run = api.start(api.submitted(), "table")
-        first = threading.Thread(target=api.ask, args=("GET", f"/v1/runs/{run}/events"))
-        first.start()
-        time.sleep(0.3)
-        refused = api.ask("GET", f"/v1/runs/{run}/events")
-        problem(refused, 429, "rate")
-        assert int(refused.headers["retry-after"]) >= 1
-        api.ask("DELETE", f"/v1/runs/{run}")
-        first.join()
+        with following(api, run) as lines:
+            next(lines)
+            refused = api.ask("GET", f"/v1/runs/{run}/events")
+            problem(refused, 429, "rate")
+            assert int(refused.headers["retry-after"]) >= 1
+            api.ask("DELETE", f"/v1/runs/{run}")
+            list(lines)
         assert api.ask("GET", f"/v1/runs/{run}/events").status_code == 200
 
 

@@ -24,7 +24,11 @@ from hansa.wire.access import ApiAccess, grant_access
 from hansa.wire.messages import Declined
 
 ISSUER, AUDIENCE = "https://login.example.org", "hansa"
-SHARED: dict[str, str | list[str]] = {"kty": "oct", "kid": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}
+SHARED: dict[str, str | list[str]] = {
+    "kty": "oct",
+    "kid": "oct",
+    "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0",
+}
 
 
 @pytest.fixture(scope="module")

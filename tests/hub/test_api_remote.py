@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -114,11 +113,15 @@ def test_a_cancelled_run_ends_for_whoever_follows_it(tmp_path_factory: pytest.Te
     with served(make_api(tmp_path_factory.mktemp("idle"))) as api:
         hub = remote(api)
         started = hub.start(api.submitted(), "table")
-        later = threading.Timer(0.2, hub.cancel, args=(started.id,))
-        later.start()
+        states = []
+        for news in hub.watch(started.id):
+            assert not isinstance(news, Note)
+            states.append(news.state)
+            if news.state == "queued":
+                assert hub.cancel(started.id).over
+        assert states == ["queued", "cancelled"]
         with pytest.raises(StudyError, match="cancelled"):
-            hub.run(started.study, "table")
-        later.join()
+            hub.results(started.id)
         hub.close()
 
 

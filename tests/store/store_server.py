@@ -54,7 +54,7 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+        self.process.send_signal(signal.SIGQUIT)  # at once: nothing here is needed any more
         self.process.wait(WAIT_SECONDS)
         shutil.rmtree(self.folder)
 

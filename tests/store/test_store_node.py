@@ -147,7 +147,7 @@ def test_uses_say_which_studies_used_a_person(store: NodeStore) -> None:
 
 def test_a_failed_write_leaves_nothing_behind(store: NodeStore) -> None:
     broken = LedgerEntry(**{**vars(ENTRY), "array": None})
-    with pytest.raises(Exception, match="NOT NULL"):
+    with pytest.raises(StoreError, match="missing"):
         store.record_answer([ENTRY, broken], [population()], epoch=1, digest=b"d")
     assert (store.ledger(), store.populations(release=False)) == ([], [])
     assert not store.was_answered(b"d", 1)

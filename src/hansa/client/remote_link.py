@@ -35,7 +35,7 @@ _KIN = {
 """Codes that only the interface knows, by the code of the class that they are read as."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 3.0
-_MOST_PAUSES = 20
+_MOST_PAUSES = 10
 _TIMES = httpx.Timeout(600.0, connect=10.0)  # submitting waits for every node's decision
 _STREAM_TIMES = httpx.Timeout(35.0, connect=10.0)  # a stream says every ten seconds that it still stands
 
@@ -199,10 +199,12 @@ class _Patience:
 
     def pause(self, seconds: float, otherwise: HansaError) -> None:
         """Wait as long as the hub asks; raise its error when it asks too often."""
-        self._pauses += 1
-        if self._pauses > _MOST_PAUSES:
+        pauses = self._pauses + 1
+        if pauses > _MOST_PAUSES:
             raise otherwise
         time.sleep(seconds)
+        self.reset()
+        self._pauses = pauses
 
 
 def _is_away(answer: httpx.Response) -> bool:

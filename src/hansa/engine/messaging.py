@@ -26,6 +26,7 @@ from hansa.wire.codec import decode, encode
 __all__ = ["HubEndpoint", "NodeEndpoint", "Pulse", "Timing", "Waiting"]
 
 _ID = 16
+_SLOW = 0.5  # seconds after which people want to know who is waited for
 _KEPT_ANSWERS = 64
 _KEPT_BYTES = 256 << 20
 
@@ -56,7 +57,7 @@ class Pulse:
     charter: int = 0
 
 
-Waiting = Callable[[tuple[str, ...]], None]
+Waiting = Callable[[tuple[str, ...]], object]
 """Told which nodes are still being waited for."""
 
 
@@ -150,9 +151,10 @@ class HubEndpoint:
                 open_ = tuple(node for node in open_ if requests[node].answer is None)
             if not open_:
                 return
-            if self._waiting is not None and open_ != told:
+            slow = any(time.monotonic() - requests[node].asked > _SLOW for node in open_)
+            if self._waiting is not None and slow and open_ != told:
                 self._waiting(open_)
-            told = open_
+                told = open_
             self._look_after({node: requests[node] for node in open_})
 
     def _look_after(self, requests: Mapping[str, _Request]) -> None:

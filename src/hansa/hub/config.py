@@ -52,6 +52,10 @@ class HubConfig(Value):
         Processes that run plans.
     wait_seconds : float
         How long a run waits for a lost node to come back before it goes on without, or stops.
+    lost_seconds : float
+        How long a node's heartbeat may fail before the node is lost.
+    lease_seconds : float
+        How long after a plan process has died another takes its job over.
     """
 
     league: str
@@ -65,6 +69,7 @@ class HubConfig(Value):
     workers: int = Field(default=2, ge=1)
     wait_seconds: float = Field(default=20.0, ge=0)
     lost_seconds: float = Field(default=8.0, gt=0)
+    lease_seconds: float = Field(default=30.0, ge=1)
     min_nodes: int = Field(default=3, ge=3)
     metrics_port: int | None = None
     oidc: OidcSettings | None = None

@@ -103,7 +103,10 @@ class Hub:
                 fix=f"some of {', '.join(self.cohorts)}",
                 field="cohorts",
             )
-        if self._store.study(study.id) is None:
+        known = self._store.study(study.id)
+        if known is not None and known != sealed:
+            raise StudyError("another study has this id", fix="give yours an id of its own", field="id")
+        if known is None:
             self._store.save_study(study.id, sealed, researcher)
             self._log(study.id, "study", sealed)
         self._ask_decisions(study.id, sealed, study.cohorts)

@@ -13,15 +13,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hansa.engine.server import NatsServer, start_server
-from hansa.errors import HansaError
+from hansa.errors import HansaError, Unreachable
 from hansa.hub.config import HubFolder
 from hansa.hub.opening import OpenHub, open_hub
 from hansa.hub.serving import ApiServer, LiveService
 from hansa.wire import open_message, seal
+from hansa.wire.charter import KnownCharter
 from hansa.wire.messages import CharterShown, CharterTaken
 
 __all__ = ["HubDaemon", "read_status"]
@@ -57,9 +59,7 @@ class HubDaemon:
         config = self.folder.config
         charter = self.folder.charter(now=self.clock())
         if not config.servers:
-            ports = [(config.host, config.messaging_port)]
-            text = self.folder.server_config(charter.charter)
-            self._server = start_server(text, self.folder.path / "messaging", ports=ports)
+            self._start_messaging(charter)
         self.open = open_hub(self.folder, clock=self.clock)
         self._workers = [self._start_worker(number) for number in range(config.workers)]
         self._api = ApiServer(LiveService(self.folder, lambda: self.open, self.clock))
@@ -112,6 +112,12 @@ class HubDaemon:
         found = {f"worker-{number}": worker.pid for number, worker in enumerate(self._workers)}
         return found if self._server is None else {**found, "messaging": self._server.pid}
 
+    def _start_messaging(self, charter: KnownCharter) -> None:
+        config = self.folder.config
+        text = self.folder.server_config(charter.charter)
+        ports = [(config.host, config.messaging_port)]
+        self._server = start_server(text, self.folder.path / "messaging", ports=ports)
+
     def _start_worker(self, number: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "hansa.hub.worker", str(self.folder.path), f"worker-{number}"]
         return subprocess.Popen(command)  # noqa: S603  # this interpreter, this package
@@ -121,6 +127,7 @@ class HubDaemon:
             self._follow_charter()
             self._show_charter()
             self._follow_workers()
+            self._follow_messaging()
 
     def _follow_charter(self) -> None:
         """Take up a newer charter from the folder."""
@@ -128,8 +135,10 @@ class HubDaemon:
             known = self.folder.charter(now=self.clock())
         except (HansaError, OSError):
             return  # half a change by hand: the last good charter stands
-        if known.charter.charter_version <= self.open.charter.charter.charter_version:
-            return
+        current = self.open.charter
+        newer = known.charter.charter_version > current.charter.charter_version
+        if not newer and known.directory.keys == current.directory.keys:
+            return  # neither a new version, nor a certificate that expired meanwhile
         if self._server is not None:
             self._server.reload(self.folder.server_config(known.charter))
         before, self.open = self.open, open_hub(self.folder, clock=self.clock)
@@ -156,6 +165,12 @@ class HubDaemon:
         for number, worker in enumerate(self._workers):
             if worker.poll() is not None and not self._stopping.is_set():
                 self._workers[number] = self._start_worker(number)
+
+    def _follow_messaging(self) -> None:
+        """The hub's own messaging server, if it died, is started again; everybody reconnects by itself."""
+        if self._server is not None and not self._server.running and not self._stopping.is_set():
+            with suppress(Unreachable):  # tried again at the next look
+                self._start_messaging(self.open.charter)
 
 
 def read_status(folder: Path) -> dict[str, object] | None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hansa.engine.outcome_json import error_to_json, outcome_to_json
 from hansa.errors import HansaError, Refused
 from hansa.hub.coordinator import Hub
 from hansa.store import HubStore, Job
 
-__all__ = ["LEASE", "Worker"]
+__all__ = ["Worker"]
 
-LEASE = dt.timedelta(seconds=30)
-_RENEW = 5.0
 _IDLE = 0.05
 
 
@@ -32,11 +31,19 @@ class Worker:
     store: HubStore
     name: str
     clock: Callable[[], dt.datetime]
+    lease: dt.timedelta = dt.timedelta(seconds=30)
+    _job: Job | None = None
+    _said: dict[str, object] = field(default_factory=dict)
+
+    def waiting(self, nodes: tuple[str, ...]) -> None:
+        """Note which nodes the job under way is waiting for."""
+        if self._job is not None:
+            self._note(self._job, {**self._said, "waiting": list(nodes)})
 
     def run(self, stopping: threading.Event) -> None:
         """Claim and run jobs until told to stop; a job under way is finished first."""
         while not stopping.is_set():
-            job = self.store.claim(self.name, now=self.clock(), lease=LEASE)
+            job = self.store.claim(self.name, now=self.clock(), lease=self.lease)
             if job is None:
                 stopping.wait(_IDLE)
             else:
@@ -46,9 +53,11 @@ class Worker:
         lost, done = threading.Event(), threading.Event()
         renewing = threading.Thread(target=self._renew, args=(job, lost, done), daemon=True)
         renewing.start()
+        self._job, self._said = job, {}
         try:
             state, detail = self._result(job, lost)
         finally:
+            self._job = None
             done.set()
             renewing.join()
         self.store.finish(job.id, self.name, state, detail, now=self.clock())
@@ -57,7 +66,8 @@ class Worker:
         def progress(text: str) -> None:
             if lost.is_set():
                 raise Refused("the run was cancelled", fix="start it again", reason="cancelled")
-            self.store.note(job.id, json.dumps({"text": text}), now=self.clock())
+            self._said = _place(text)
+            self._note(job, self._said)
 
         try:
             analysis = self.hub.study(job.study).analyses.get(job.analysis)
@@ -72,8 +82,26 @@ class Worker:
                 HansaError("the hub failed", why=type(fault).__name__, fix="ask its operator")
             )
 
+    def _note(self, job: Job, content: dict[str, object]) -> None:
+        self.store.note(job.id, json.dumps(content), now=self.clock())
+
     def _renew(self, job: Job, lost: threading.Event, done: threading.Event) -> None:
-        while not done.wait(_RENEW):
-            if not self.store.renew(job.id, self.name, now=self.clock(), lease=LEASE):
+        while not done.wait(self.lease.total_seconds() / 6):
+            if not self.store.renew(job.id, self.name, now=self.clock(), lease=self.lease):
                 lost.set()
                 return
+
+
+_ROUND = re.compile(r"round (\d+): (\S+), \d+ nodes")
+
+
+def _place(text: str) -> dict[str, object]:
+    """A run's word as a note: where it is in a round, round and step on their own.
+
+    Examples
+    --------
+    >>> _place("round 3: glm.irls, 4 nodes")
+    {'round': 3, 'step': 'glm.irls'}
+    """
+    found = _ROUND.fullmatch(text)
+    return {"text": text} if found is None else {"round": int(found[1]), "step": found[2]}

@@ -16,7 +16,7 @@ import numpy as np
 from hansa.engine import Transport
 from hansa.errors import ProtocolError, Refused, Unreachable
 from hansa.model.exposure import FloatArray
-from hansa.privacy.fixed_point import decode
+from hansa.privacy.fixed_point import Lanes, decode
 from hansa.privacy.history import given_away
 from hansa.privacy.secure_sum import total_of, unmask
 from hansa.privacy.thresholds import Thresholds
@@ -34,6 +34,7 @@ from hansa.wire.messages import (
     Counted,
     CountsShown,
     Declined,
+    PartAsked,
     RoundAsked,
     RunOpen,
     RunReady,
@@ -146,13 +147,22 @@ class HubRun:
         )
         counted = self._relayed(asked, Counted)
         shown = CountsShown(**place, counted=counted)
-        answered = self._ask(shown, Answered)
-        confirmed = self._relayed(SurvivorsShown(**place, survivors=tuple(answered)), Confirmed)
+        total = self._total(shown, place)
+        confirmed = self._relayed(SurvivorsShown(**place, survivors=self.roster), Confirmed)
         unmasking = ConfirmationsShown(**place, confirmed=confirmed)
         unmasked = self._ask(unmasking, Unmasked)
-        total = total_of([message.lanes for _, message in answered.values()])
         numbers = decode(unmask(total, [message.seed for _, message in unmasked.values()]))
         return _split(numbers, step.shapes(step.preparation.dimensions(request.arguments, self._question.variables)))
+
+    def _total(self, shown: CountsShown, place: Mapping[str, Any]) -> Lanes:
+        """The masked total. Long shares come in parts that are added up as they come: one total is held, not many."""
+        answers = self._ask(shown, Answered)
+        parts = {message.parts for _, message in answers.values()}
+        if len(parts) != 1:
+            raise ProtocolError("the nodes answer in different numbers of parts")
+        further = range(1, parts.pop())
+        rest = (_sum_of_part(self._ask(PartAsked(**place, part=part), Answered), part) for part in further)
+        return np.concatenate([_sum_of_part(answers, 0), *rest], axis=1)
 
     def _ask(self, message: Message, expected: type[M]) -> dict[str, tuple[bytes, M]]:
         return self._exchange.ask(self.roster, message, expected)
@@ -236,6 +246,14 @@ class HubRun:
             roster=self.roster,
             code=__version__,
         )
+
+
+def _sum_of_part(answers: Mapping[str, tuple[bytes, Answered]], part: int) -> Lanes:
+    if any(message.part != part for _, message in answers.values()):
+        raise ProtocolError("a node answers with another part than it was asked for")
+    if len({message.lanes.shape for _, message in answers.values()}) != 1:
+        raise ProtocolError("the nodes' answers have different lengths")
+    return total_of([message.lanes for _, message in answers.values()])
 
 
 def _split(numbers: FloatArray, shapes: Mapping[str, tuple[int, ...]]) -> Totals:

@@ -28,7 +28,8 @@ def main(folder: Path, name: str) -> None:
 
 
 def _until_new_charter(home: HubFolder, name: str, stopping: threading.Event) -> None:
-    opened = open_hub(home, clock=_now)
+    told: list[Worker] = []
+    opened = open_hub(home, clock=_now, waiting=lambda nodes: told[0].waiting(nodes) if told else None)
     pausing = threading.Event()
 
     def look() -> None:
@@ -40,7 +41,9 @@ def _until_new_charter(home: HubFolder, name: str, stopping: threading.Event) ->
     looking = threading.Thread(target=look, name="charter", daemon=True)
     looking.start()
     try:
-        Worker(opened.hub, opened.store, name, _now).run(pausing)
+        lease = dt.timedelta(seconds=home.config.lease_seconds)
+        told.append(Worker(opened.hub, opened.store, name, _now, lease))
+        told[0].run(pausing)
     finally:
         pausing.set()
         opened.close()

@@ -54,6 +54,8 @@ class NodeConfig(Value):
         CSV file with the columns ``person`` and ``purpose`` (a DUO code; empty for any).
     facts : dict
         What only the node knows (see the policy reference), such as ``"consent.register" = true``.
+    servers : tuple of str
+        Messaging servers to use in place of the charter's: a leaf server inside the custodian's own network, say.
     isolate : bool
         Whether steps run in worker processes of their own, without network.
     """
@@ -65,6 +67,7 @@ class NodeConfig(Value):
     consent: str = "everyone"
     facts: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
+    servers: tuple[str, ...] = ()
     isolate: bool = True
     metrics_port: int | None = None
 

@@ -49,7 +49,7 @@ class NodeDaemon:
         self.node: Node = open_node(folder, self._charter, clock=clock)
         charter = self._charter.charter
         settings = LinkSettings(
-            servers=charter.servers,
+            servers=folder.config.servers or charter.servers,
             name=folder.config.name,
             seed=folder.keys.nkey("messaging")[0],
             authority=folder.authority(self._charter),
@@ -87,7 +87,8 @@ class NodeDaemon:
         self.write_status("stopped")
 
     def write_status(self, state: str) -> None:
-        """Keep what ``hansa node status`` shows."""
+        """Keep what ``hansa node status`` shows; leave out certificates that expired meanwhile."""
+        self.node.context.directory = self._folder.charter(now=self._clock()).directory
         content = {
             "state": state,
             "pid": os.getpid(),

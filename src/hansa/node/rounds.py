@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from hansa.model import Study
 from hansa.node.context import NodeContext
 from hansa.node.run import NodeRun, Round, question_part
 from hansa.node.studies import permitted
+from hansa.privacy.fixed_point import PART_NUMBERS, Lanes
 from hansa.privacy.history import Population
 from hansa.store import LedgerEntry
 from hansa.version import __version__
@@ -26,6 +28,7 @@ from hansa.wire.messages import (
     Confirmed,
     Counted,
     CountsShown,
+    PartAsked,
     PastPopulation,
     RoundAsked,
     RoundPlace,
@@ -135,10 +138,19 @@ class Rounds:
         except Refused:
             self._end(run)
             raise
-        lanes = run.masked(current, "values")
+        current.masked = run.masked(current, "values")
         run.advance(_key(asked), "counted", "answered")
         self._record(run, current)
-        return Answered(**_place(asked), request=current.request, lanes=lanes)
+        return _part(current, 0)
+
+    def part(self, data: bytes) -> Answered:
+        """A further part of a long answer; it was judged and noted as a whole."""
+        asked, run = self._asked(data, PartAsked)
+        permitted(self._node, asked.study)
+        current = run.advance(_key(asked), "answered", "answered")
+        if current.masked is None or not 0 < asked.part < _parts(current.masked):
+            raise ProtocolError("a round's answer has no such part")
+        return _part(current, asked.part)
 
     def _check_nothing_between(self, run: NodeRun, current: Round) -> None:
         """What another run was answered since this one opened is not in the history it was counted against."""
@@ -155,6 +167,7 @@ class Rounds:
             self._runs.pop(run.run)
             raise Refused("a run goes on only with its whole roster", fix="start it again", reason="roster")
         current = run.advance(_key(asked), "answered", "confirmed")
+        current.masked = None
         current.survivors = asked.survivors
         confirmed = Confirmed(**_place(asked), survivors=asked.survivors, request=current.request)
         current.sent[Confirmed.kind()] = confirmed
@@ -281,6 +294,17 @@ class Rounds:
             receiver="hub and nodes, masked" if disclosure == "protected" else "hub, masked",
             checks=_CHECKS if array != _TALLY else "is what the checks are made on",
         )
+
+
+def _parts(lanes: Lanes) -> int:
+    return max(1, math.ceil(int(lanes.shape[1]) / PART_NUMBERS))
+
+
+def _part(current: Round, part: int) -> Answered:
+    assert current.masked is not None
+    numbers = current.masked[:, part * PART_NUMBERS : (part + 1) * PART_NUMBERS]
+    parts = _parts(current.masked)
+    return Answered(**_place(current.asked), request=current.request, lanes=numbers, part=part, parts=parts)
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -78,6 +78,7 @@ class Round:
     self_seed: bytes = field(default_factory=lambda: secrets.token_bytes(SEED_BYTES), repr=False)
     survivors: tuple[str, ...] = ()
     sent: dict[str, Message] = field(default_factory=dict)
+    masked: Lanes | None = None
 
 
 @dataclass(eq=False)

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from hansa.errors import HeadroomError
 from hansa.model.exposure import FloatArray
 
-__all__ = ["Lanes", "add", "decode", "encode", "subtract"]
+__all__ = ["PART_NUMBERS", "Lanes", "add", "decode", "encode", "subtract"]
 
 Lanes = NDArray[np.uint64]
+
+PART_NUMBERS = 2**18
+"""Numbers of a share that travel in one message (4 MB); longer shares go in parts."""
 
 _TWO_64 = 2.0**64
 _SIGN = np.uint64(1 << 63)

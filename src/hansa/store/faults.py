@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NoResultFound, OperationalError, SQLAlchemyError
 
 from hansa.errors import StoreError
 
@@ -20,6 +20,7 @@ _DEVICE = ("the disk of the store failed", "check the disk and its mount, then t
 _NO_FILE = ("the file cannot be opened", "give a folder that exists and can be written, on a disk with room")
 _AWAY = ("the database does not answer", "check that it runs, its address and its account, then try again")
 _CONFLICT = ("it conflicts with what is kept already, or a part is missing", "send what belongs together once")
+_VALUE = ("a text holds a character that databases do not keep", "leave it out: NUL is one")
 _ABSENT = ("what was asked for is not in the store", "ask for what was kept")
 
 _SQLITE = {
@@ -46,6 +47,9 @@ _POSTGRESQL = {
 }
 """By SQLSTATE (PostgreSQL manual, appendix A)."""
 
+_UNREACHED = ("08", "28", "3D", "53", "57")
+"""Classes of SQLSTATE: no connection, no such account or database, too many connections, server stopping."""
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -71,19 +75,20 @@ def store_error(fault: Exception) -> StoreError:
 def _known(fault: Exception) -> tuple[str, str]:
     if isinstance(fault, NoResultFound):
         return _ABSENT
-    if isinstance(fault, IntegrityError):
-        return _CONFLICT
     if isinstance(fault, OSError):
         return _NO_FILE
+    if isinstance(fault, IntegrityError):
+        return _CONFLICT
+    if isinstance(fault, DataError):
+        return _VALUE
+    return _by_code(fault) or (type(fault).__name__, "tell those who maintain Hansa")
+
+
+def _by_code(fault: Exception) -> tuple[str, str] | None:
     cause = fault.orig if isinstance(fault, DBAPIError) else None
-    code = getattr(cause, "sqlite_errorcode", None)
+    code, state = getattr(cause, "sqlite_errorcode", None), getattr(cause, "sqlstate", None)
     if code is not None:
-        return _SQLITE.get(code & 0xFF, _unknown(fault))
-    state = getattr(cause, "sqlstate", None)
-    if state is None and isinstance(fault, DBAPIError):
-        return _AWAY
-    return _POSTGRESQL.get(str(state), _AWAY if str(state)[:2] in {"08", "28", "3D", "57"} else _unknown(fault))
-
-
-def _unknown(fault: Exception) -> tuple[str, str]:
-    return type(fault).__name__, "tell those who maintain Hansa"
+        return _SQLITE.get(code & 0xFF)
+    if state is not None:
+        return _POSTGRESQL.get(state) or (_AWAY if state[:2] in _UNREACHED else None)
+    return _AWAY if isinstance(fault, OperationalError) else None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 __all__ = ["insert_new", "upsert"]
 
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
     """Insert a row unless one with its key is there; whether it was inserted."""
-    return bool(connection.execute(_insert_new(connection.dialect.name, table), dict(row)).rowcount)
+    return connection.execute(_insert_new(connection.dialect.name, table), dict(row)).first() is not None
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> None:
@@ -23,8 +25,9 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> N
 
 # Statements are built once: building costs more than running them.
 @lru_cache(maxsize=64)
-def _insert_new(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return _insert(dialect, table).on_conflict_do_nothing()
+def _insert_new(dialect: str, table: Table) -> ReturningInsert[Any]:
+    # Drivers do not all count inserted rows; all return them.
+    return _insert(dialect, table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 @lru_cache(maxsize=64)

@@ -9,10 +9,12 @@ import contextlib
 import datetime as dt
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,6 +117,26 @@ class NetworkLeague:
         file = self.folder / f"{name}.out"
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
+    def left(self, name: str, disclosure: str = "intermediate") -> int:
+        """How many arrays of this class stand in a node's ledger."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.node(name).store}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT count(*) FROM ledger WHERE disclosure = ?", (disclosure,))
+            return int(rows.fetchone()[0])
+
+    def at_first_answer(self, name: str, action: Callable[[], object]) -> threading.Thread:
+        """Do something as soon as a node has answered one more round with values."""
+        before = self.left(name)
+
+        def wait_and_act() -> None:
+            ends = time.monotonic() + 60
+            while self.left(name) == before and time.monotonic() < ends:
+                time.sleep(0.001)
+            action()
+
+        thread = threading.Thread(target=wait_and_act, daemon=True)
+        thread.start()
+        return thread
+
     def stop(self) -> None:
         """End every process: politely, then by force."""
         for process in self.processes.values():
@@ -148,11 +170,16 @@ def league_folders(
     policies: Mapping[str, Path],
     *,
     requester: Party,
+    alone_ok: bool | None = None,
+    workers: int = 2,
     lost_seconds: float = 3.0,
     wait_seconds: float = 1.0,
     database: str = "",
 ) -> NetworkLeague:
-    """Found a league and admit its nodes and one researcher, as members do by request and fingerprint."""
+    """Found a league and admit its nodes and one researcher, as members do by request and fingerprint.
+
+    ``alone_ok`` takes the place of the policies' own word, where it is given.
+    """
     config = HubConfig(
         league="test",
         party=Party(name="the hub", owner="itself"),
@@ -162,6 +189,8 @@ def league_folders(
         lost_seconds=lost_seconds,
         wait_seconds=wait_seconds,
         database=database,
+        workers=workers,
+        lease_seconds=4.0,
     )
     made = NetworkLeague(folder, tuple(data))
     made.hub.path.mkdir(parents=True)
@@ -176,10 +205,19 @@ def league_folders(
             data=str(source.resolve()),
             facts={"consent.register": True},
         )
-        requests.append(found_node(made.node(name), settings, policies[name], charter, now=_now()))
+        policy = policies[name] if alone_ok is None else _saying(folder, policies[name], alone_ok=alone_ok)
+        requests.append(found_node(made.node(name), settings, policy, charter, now=_now()))
     for sealed in requests:
         made.hub.admit(read_request(sealed), now=_now())
     return made
+
+
+def _saying(folder: Path, policy: Path, *, alone_ok: bool) -> Path:
+    """The policy with another word on whether its node's share may be given away."""
+    lines = [line for line in policy.read_text(encoding="utf-8").splitlines() if not line.startswith("alone_ok")]
+    file = folder / policy.name
+    file.write_text("\n".join([*lines, f"alone_ok: {str(alone_ok).lower()}", ""]), encoding="utf-8")
+    return file
 
 
 @contextlib.contextmanager

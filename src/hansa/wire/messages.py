@@ -1,9 +1,9 @@
 """Every message between researcher, hub and nodes.
 
 A run goes: ``RunOpen`` -> ``RunReady`` -> ``RunStart`` -> ``RunStarted``; then for each round
-``RoundAsked`` -> ``Counted`` (prepare), ``CountsShown`` -> ``Answered`` (answer), ``SurvivorsShown`` ->
-``Confirmed`` (confirm), ``ConfirmationsShown`` -> ``Unmasked`` (unmask). A node that refuses answers
-``Declined`` instead, at any point.
+``RoundAsked`` -> ``Counted`` (prepare), ``CountsShown`` -> ``Answered`` (answer; ``PartAsked`` -> ``Answered`` for
+the further parts of a long share), ``SurvivorsShown`` -> ``Confirmed`` (confirm), ``ConfirmationsShown`` ->
+``Unmasked`` (unmask). A node that refuses answers ``Declined`` instead, at any point.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ __all__ = [
     "CountsShown",
     "DecisionMade",
     "Declined",
+    "PartAsked",
     "PastPopulation",
     "RoundAsked",
     "RoundPlace",
@@ -180,10 +181,18 @@ class CountsShown(RoundPlace):
 
 
 class Answered(RoundPlace):
-    """A node's masked share."""
+    """A node's masked share, or part number ``part`` of ``parts`` of a long one."""
 
     request: bytes
     lanes: Lanes
+    part: Natural = 0
+    parts: Annotated[int, Ge(1)] = 1
+
+
+class PartAsked(RoundPlace):
+    """The hub asks for a further part of a long share."""
+
+    part: Natural
 
 
 class SurvivorsShown(RoundPlace):

@@ -7,7 +7,6 @@ that were left for the run in the middle of which the node was killed.
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import tempfile
 import threading
 import time
@@ -91,9 +90,14 @@ class _league:  # noqa: N801  # a context manager that reads like a function
 
     def __init__(self, *, alone_ok: bool, say: Say) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="hansa-network-"))
-        policies = {name: _policy(self._folder, path, alone_ok) for name, path in heart_policies().items()}
-        requester = read_study(heart_study()).requester
-        made = league_folders(self._folder / "league", heart(), heart_dictionary(), policies, requester=requester)
+        made = league_folders(
+            self._folder / "league",
+            heart(),
+            heart_dictionary(),
+            heart_policies(),
+            requester=read_study(heart_study()).requester,
+            alone_ok=alone_ok,
+        )
         say(f"starting a hub, its messaging server and four nodes (alone_ok: {str(alone_ok).lower()})")
         self._running = running(made)
 
@@ -105,35 +109,15 @@ class _league:  # noqa: N801  # a context manager that reads like a function
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _policy(folder: Path, source: Path, alone_ok: bool) -> Path:  # one of two acts
-    lines = [line for line in source.read_text(encoding="utf-8").splitlines() if not line.startswith("alone_ok")]
-    file = folder / source.name
-    file.write_text("\n".join([*lines, f"alone_ok: {str(alone_ok).lower()}", ""]), encoding="utf-8")
-    return file
-
-
 def _killer(network: NetworkLeague, node: str, say: Say) -> threading.Thread:
     """Kills a node as soon as it has answered a round of the next run."""
-    store = network.node(node).store
-    before = _rounds_left(store)
+    before = network.left(node)
 
-    def wait_and_kill() -> None:
-        ends = time.monotonic() + 60
-        while _rounds_left(store) == before and time.monotonic() < ends:
-            time.sleep(0.001)
+    def kill() -> None:
         network.kill(node)
-        say(f"  killed {node} after {_rounds_left(store) - before} array(s) of this run had left it")
+        say(f"  killed {node} after {network.left(node) - before} array(s) of this run had left it")
 
-    thread = threading.Thread(target=wait_and_kill)
-    thread.start()
-    return thread
-
-
-def _rounds_left(store: Path) -> int:
-    """How many arrays of values are in a node's ledger."""
-    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
-        rows = connection.execute("SELECT count(*) FROM ledger WHERE disclosure = 'intermediate'")
-        return int(rows.fetchone()[0])
+    return network.at_first_answer(node, kill)
 
 
 def _embedded(nodes: tuple[str, ...], analysis: str) -> Any:
