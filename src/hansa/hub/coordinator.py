@@ -290,6 +290,8 @@ class Hub:
         wanted = study.analyses[analysis].nodes or study.cohorts
         known = self._store.decisions(study.id)
         again = [node for node in wanted if node not in known or _is_referred(*known[node])]
+        if self._presence is not None:
+            self._presence.wait([node for node in again if node not in known])
         if again:
             self._ask_decisions(study.id, self._sealed(study.id), again)
         return sorted(

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hansa.client.identity import found_identity
 from hansa.hub.config import HubConfig, HubFolder, found_league
@@ -171,6 +172,7 @@ def league_folders(
     *,
     requester: Party,
     alone_ok: bool | None = None,
+    facts: Mapping[str, Any] | None = None,
     workers: int = 2,
     lost_seconds: float = 3.0,
     wait_seconds: float = 1.0,
@@ -178,7 +180,7 @@ def league_folders(
 ) -> NetworkLeague:
     """Found a league and admit its nodes and one researcher, as members do by request and fingerprint.
 
-    ``alone_ok`` takes the place of the policies' own word, where it is given.
+    ``alone_ok`` takes the place of the policies' own word, where it is given; ``facts`` are those of every node.
     """
     config = HubConfig(
         league="test",
@@ -203,7 +205,7 @@ def league_folders(
             name=name,
             party=Party(name=name, kind="hospital", owner="itself"),
             data=str(source.resolve()),
-            facts={"consent.register": True},
+            facts=dict(facts or {"consent.register": True}),
         )
         policy = policies[name] if alone_ok is None else _saying(folder, policies[name], alone_ok=alone_ok)
         requests.append(found_node(made.node(name), settings, policy, charter, now=_now()))

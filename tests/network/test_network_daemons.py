@@ -1,0 +1,281 @@
+"""Node daemons and a hub over TLS, in this process so that clocks, disks and answers can be tampered with."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hansa.client.identity import open_identity
+from hansa.client.league import League, Submitted
+from hansa.client.study_file import read_study
+from hansa.engine.messaging import Timing
+from hansa.engine.server import NatsServer, start_server
+from hansa.errors import DataError, HansaError, PolicyError, ProtocolError, Refused, StoreError, StudyError
+from hansa.examples import heart, heart_dictionary, heart_policies, heart_study
+from hansa.hub.config import HubConfig, HubFolder, found_league
+from hansa.hub.opening import OpenHub, open_hub
+from hansa.model import Analysis, Party
+from hansa.node import stewarding
+from hansa.node.config import NodeFolder
+from hansa.node.daemon import NodeDaemon, pause, read_status, resume
+from hansa.node.doctor import examine
+from hansa.store import NodeStore
+from hansa.testing.network import NetworkLeague, league_folders
+from hansa.wire import open_message, seal
+from hansa.wire.messages import CharterShown, CharterTaken, Declined
+
+NAMES = tuple(sorted(heart()))
+QUICK = Timing(heartbeat=0.1, lost=4.0, again=0.5)
+ASKED = {
+    "risk": Analysis(method="glm", arguments={"formula": "disease ~ age + resting_bp", "family": "binomial"}),
+    "age": Analysis(method="describe", arguments={"variables": ["age"]}),
+}
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(eq=False)
+class Running:
+    """Everything of one league, in this process but for the messaging server."""
+
+    folders: NetworkLeague
+    server: NatsServer
+    hub: OpenHub
+    daemons: dict[str, NodeDaemon] = field(default_factory=dict)
+
+    def start(self, name: str, **off: float) -> NodeDaemon:
+        clock = (lambda: now() + dt.timedelta(**off)) if off else now
+        self.daemons[name] = NodeDaemon(self.folders.node(name), clock=clock, timing=QUICK)
+        return self.daemons[name]
+
+    def league(self, **fields: object) -> League:
+        who = open_identity(self.folders.identity, now=now())
+        return League(self.hub.hub, signer=who.signer, requester=who.party, clock=now)
+
+    def submit(self, **fields: object) -> Submitted:
+        league = self.league()
+        asked = read_study(heart_study()).model_dump(exclude={"id", "analyses", "cohorts"})
+        return league.submit(league.study(ASKED, **{**asked, "cohorts": NAMES, **fields}))
+
+    def charter_to(self, name: str) -> None:
+        sealed = seal(CharterShown(charter=self.hub.charter.sealed), self.folders.hub.keys.signer("sign", "hub"))
+        answer = self.hub.endpoint.ask({name: sealed})[name]
+        open_message(answer, CharterTaken, self.hub.charter.directory.of("node-sign"), sender=name)
+
+
+@contextlib.contextmanager
+def up(folder: Path, **off: dict[str, float]) -> Iterator[Running]:
+    folders = league_folders(
+        folder,
+        heart(),
+        heart_dictionary(),
+        heart_policies(),
+        requester=read_study(heart_study()).requester,
+        lost_seconds=4.0,
+        wait_seconds=0.2,
+    )
+    with serving(folders, **off) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def serving(folders: NetworkLeague, **off: dict[str, float]) -> Iterator[Running]:
+    port = folders.hub.config.messaging_port
+    charter = folders.hub.charter(now=now()).charter
+    server = start_server(folders.hub.server_config(charter), folders.folder / "nats", ports=[("127.0.0.1", port)])
+    running = Running(folders, server, open_hub(folders.hub, clock=now))
+    try:
+        for name in NAMES:
+            running.start(name, **off.get(name, {}))
+            running.charter_to(name)
+        version = running.hub.charter.charter.charter_version
+        while not all(running.hub.endpoint.present(name, charter=version) for name in NAMES):
+            time.sleep(0.02)
+        yield running
+    finally:
+        for daemon in running.daemons.values():
+            daemon.close()
+        running.hub.close()
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with up(tmp_path_factory.mktemp("daemons") / "league") as made:
+        yield made
+
+
+# --- who asks -----------------------------------------------------------------------------------------------
+
+
+def test_a_researcher_asks_as_the_organisation_it_was_admitted_for(running: Running) -> None:
+    with pytest.raises(StudyError, match="another requester"):
+        running.submit(requester=Party(name="Somebody with a good name", kind="hospital", owner="itself"))
+    assert running.submit().run("risk").provenance["nodes"] == list(NAMES)
+
+
+# --- what a steward does beside a running node ----------------------------------------------------------------
+
+
+def test_a_paused_node_answers_no_question_and_goes_on_afterwards(running: Running) -> None:
+    study, folder = running.submit(), running.folders.node("zurich").path
+    pause(folder)
+    with pytest.raises(Refused, match="paused"):
+        study.run("risk")
+    resume(folder)
+    assert study.run("risk").provenance["nodes"] == list(NAMES)
+
+
+def test_a_stopped_study_is_answered_no_more(running: Running) -> None:
+    study = running.submit()
+    stewarding.stop_study(running.folders.node("zurich"), study.study.id, by="steward")
+    with pytest.raises(Refused, match="no permit"):
+        study.run("age")
+    events = NodeStore(running.folders.node("zurich").store).events()
+    assert ("permit withdrawn", study.study.id, "steward") in {event[1:] for event in events}
+
+
+def test_a_denial_stands_with_its_reason(running: Running) -> None:
+    study = running.submit()
+    stewarding.deny_study(running.folders.node("budapest"), study.study.id, reason="no", by="s")
+    assert ("denied", study.study.id, "s: no") in {
+        event[1:] for event in NodeStore(running.folders.node("budapest").store).events()
+    }
+
+
+def test_only_a_referred_study_is_approved_and_then_it_runs(running: Running) -> None:
+    study = running.submit()
+    with pytest.raises(Refused, match="only a referred study"):
+        stewarding.approve_study(running.folders.node("zurich"), study.study.id, by="c", now=now())
+    with pytest.raises(Refused, match="never submitted"):
+        stewarding.approve_study(running.folders.node("zurich"), "nothing", by="c", now=now())
+    referred = running.submit(ethics_approval=None)
+    waiting = [node for node, decision in referred.decisions.items() if decision.verdict == "refer"]
+    assert waiting
+    for node in waiting:
+        stewarding.approve_study(running.folders.node(node), referred.study.id, by="committee", now=now())
+    assert referred.run("risk").provenance["nodes"] == list(NAMES)
+
+
+def test_the_doctor_of_a_running_node_finds_nothing(running: Running) -> None:
+    found = examine(running.folders.node("zurich"), now=now())
+    assert all(check.good for check in found), found
+    status = read_status(running.folders.node("zurich").path)
+    assert status is not None
+    assert status["state"] == "serving"
+
+
+# --- clocks, disks, liars -----------------------------------------------------------------------------------
+
+
+def test_clocks_ten_minutes_off_do_no_harm(tmp_path: Path) -> None:
+    with up(tmp_path / "league", zurich={"minutes": 10}, budapest={"minutes": -10}) as running:
+        assert running.submit().run("risk").provenance["nodes"] == list(NAMES)
+
+
+def test_a_charter_by_another_root_is_not_taken(running: Running, tmp_path: Path) -> None:
+    other = HubFolder(tmp_path / "other")
+    other.path.mkdir()
+    config = HubConfig(league="test", party=Party(name="x"), host="127.0.0.1")
+    forged = found_league(other, config, heart_dictionary(), now=now())
+    hub = running.folders.hub.keys.signer("sign", "hub")
+    answer = running.hub.endpoint.ask({"zurich": seal(CharterShown(charter=forged), hub)})["zurich"]
+    keys = running.hub.charter.directory.of("node-sign")
+    assert open_message(answer, Declined, keys, sender="zurich")[1].code == "signature"
+    assert running.submit().run("age").provenance["nodes"] == list(NAMES)
+
+
+def test_a_charter_that_the_hub_did_not_send_is_not_taken(running: Running) -> None:
+    peer = running.folders.node("budapest").keys.signer("sign", "budapest")
+    shown = seal(CharterShown(charter=running.hub.charter.sealed), peer)
+    answer = running.hub.endpoint.ask({"zurich": shown})["zurich"]
+    keys = running.hub.charter.directory.of("node-sign")
+    assert open_message(answer, Declined, keys, sender="zurich")[1].code == "signature"
+
+
+@pytest.mark.parametrize("garbage", [b"", b"garbage", bytes(100_000)])
+def test_a_node_that_answers_garbage_stops_the_run_and_nothing_else(
+    running: Running, monkeypatch: pytest.MonkeyPatch, garbage: bytes
+) -> None:
+    study = running.submit()
+    with monkeypatch.context() as patch:
+        patch.setattr(running.daemons["zurich"]._endpoint, "_handle", lambda _data: garbage)
+        with pytest.raises(ProtocolError):
+            study.run("risk")
+    assert study.run("risk").provenance["nodes"] == list(NAMES)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk is mounted, which root alone may do")
+def test_a_full_disk_at_a_node_or_the_hub_stops_runs_and_loses_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=True)
+    try:
+        with up(disk / "league") as running:
+            study = running.submit()
+            before = study.run("age").plain
+            ballast = disk / "ballast"
+            with contextlib.suppress(OSError), ballast.open("wb") as file:
+                while True:
+                    file.write(bytes(65_536))
+                    file.flush()
+            with pytest.raises(HansaError):
+                _until_it_fails(running)
+            ballast.unlink()
+            assert study.run("age").plain == before
+            again = running.submit().run("risk")
+            assert again.provenance["nodes"] == list(NAMES)
+            assert NodeStore(running.folders.node("zurich").store).ledger()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def _until_it_fails(running: Running) -> None:
+    """The databases have some room of their own left; it is used up soon."""
+    for _ in range(40):
+        running.submit().run("risk")
+
+
+# --- folders ------------------------------------------------------------------------------------------------
+
+
+def test_consent_is_read_from_the_register(tmp_path: Path) -> None:
+    folders = league_folders(
+        tmp_path / "league",
+        heart(),
+        heart_dictionary(),
+        heart_policies(),
+        requester=read_study(heart_study()).requester,
+    )
+    settings = folders.node("zurich").path / "node.toml"
+    settings.write_text(settings.read_text().replace('consent = "everyone"', 'consent = "register.csv"'))
+    register = folders.node("zurich").path / "register.csv"
+    register.write_text("who,what\n1,\n")
+    with pytest.raises(DataError, match="consent register"):
+        NodeDaemon(folders.node("zurich"), clock=now)
+    register.write_text("person,purpose\n")
+    with serving(folders) as running:
+        assert running.submit().run("age").plain["sizes"] == [920 - 123], "nobody at Zurich has consented"
+
+
+def test_a_folder_that_is_no_nodes_or_hubs_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no node's folder"):
+        _ = NodeFolder(tmp_path).config
+    with pytest.raises(StoreError, match="no hub's folder"):
+        _ = HubFolder(tmp_path).config
+    (tmp_path / "node.toml").write_text("name = [")
+    with pytest.raises(PolicyError, match="cannot be read"):
+        _ = NodeFolder(tmp_path).config
+    (tmp_path / "node.toml").write_text('nmae = "x"')
+    with pytest.raises(PolicyError):
+        _ = NodeFolder(tmp_path).config
