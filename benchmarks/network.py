@@ -98,7 +98,7 @@ def _timed(network: NetworkLeague, opened: OpenHub, times: list[float]) -> Leagu
             times.append(time.perf_counter() - began)
         return totals
 
-    HubRun.sum = timed  # type: ignore[method-assign]  # here only
+    HubRun.sum = timed  # type: ignore[method-assign,assignment]  # here only
     now = dt.datetime.now(dt.UTC)
     who = open_identity(network.identity, now=now)
     return League(opened.hub, signer=who.signer, requester=who.party, clock=lambda: dt.datetime.now(dt.UTC))

@@ -11,11 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hansa.errors import HeadroomError
-from hansa.privacy.fixed_point import Lanes, add, decode, encode, subtract
+from hansa.privacy.fixed_point import Lanes, add_into, decode, encode, subtract_from
 
 MODULUS = 2**128
 number = st.floats(-(2.0**60), 2.0**60, allow_subnormal=False)
 shares = st.lists(number, min_size=1, max_size=7)
+
+
+def add(left: Lanes, right: Lanes) -> Lanes:
+    total = left.copy()
+    add_into(total, right)
+    return total
+
+
+def subtract(left: Lanes, right: Lanes) -> Lanes:
+    total = left.copy()
+    subtract_from(total, right)
+    return total
 
 
 def as_integer(lanes: Lanes) -> int:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hansa.errors import ProtocolError
-from hansa.privacy.fixed_point import Lanes, decode, encode, subtract
+from hansa.privacy.fixed_point import Lanes, decode, encode, subtract_from
 from hansa.privacy.secure_sum import RoundContext, mask, pair_key, pair_seed, stream, total_of, unmask
 
 CONTEXT = RoundContext("study", "run", 0, 0, "step", 1, "values", ("a", "b", "c"), bytes(32))
@@ -35,6 +35,12 @@ SMALL_ORDER = (
     "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 )  # points of small order on Curve25519, RFC 7748 section 6.1 and cr.yp.to/ecdh.html
+
+
+def subtract(left: Lanes, right: Lanes) -> Lanes:
+    total = left.copy()
+    subtract_from(total, right)
+    return total
 
 
 def keys_of(roster: tuple[str, ...]) -> dict[str, dict[str, bytes]]:
@@ -163,3 +169,11 @@ def test_values_never_go_without_a_self_mask_and_counts_never_with_one(phase: st
 def test_a_stream_depends_on_its_seed_alone() -> None:
     assert np.array_equal(stream(bytes(32), 5), stream(bytes(32), 5))
     assert not np.array_equal(stream(bytes(32), 5), stream(b"\x01" * 32, 5))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 16_383, 16_384, 16_385, 40_001])
+def test_a_mask_is_the_stream_of_its_seed_however_long(length: int) -> None:
+    context = replace(CONTEXT, roster=("a",))
+    seed = b"\x07" * 32
+    masked = mask(np.zeros((2, length), np.uint64), own="a", pair_keys={}, context=context, self_seed=seed)
+    assert np.array_equal(masked, stream(seed, length))

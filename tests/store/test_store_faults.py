@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from store_server import Server
 
 from hansa.errors import StoreError
 from hansa.log import MemoryTree, commit, root_hash
-from hansa.store import HubStore, database
+from hansa.store import HubStore, database, schema
 
 pytest_plugins = ["store_cases"]
 
@@ -111,6 +112,36 @@ def test_a_locked_store_is_waited_for_but_not_for_ever(shared_url: str, monkeypa
     assert store.append("event", b"x") == 0
     assert store.claim("w", now=NOW, lease=LEASE) is not None
     store.close()
+
+
+@contextmanager
+def just_restored(folder: Path) -> Iterator[tuple[Path, sqlite3.Connection]]:
+    """A store from a backup, which is not yet in write-ahead logging, and another process that writes it."""
+    store, path = HubStore(None, KEY), folder / "hub.db"
+    store.backup(path)
+    store.close()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    yield path, other
+    other.close()
+
+
+def test_a_store_that_another_process_writes_at_its_opening_is_waited_for(tmp_path: Path) -> None:
+    with just_restored(tmp_path) as (path, other):
+        release = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+        release.start()
+        store = HubStore(path, KEY)
+        release.join()
+        assert store.append("event", b"x") == 0
+        store.close()
+
+
+def test_a_store_that_another_process_keeps_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "_PATIENCE_SECONDS", 0.2)
+    with just_restored(tmp_path) as (path, _), pytest.raises(StoreError, match="another process holds it"):
+        HubStore(path, KEY)
 
 
 def test_a_store_without_its_file_does_not_answer(tmp_path: Path) -> None:

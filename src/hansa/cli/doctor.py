@@ -56,10 +56,12 @@ def _packages() -> str:
 def _sums() -> str:
     import numpy as np  # loaded late: --help must stay instant
 
-    from hansa.privacy.fixed_point import add, decode, encode
+    from hansa.privacy.fixed_point import add_into, decode, encode
 
     values = np.array([1e-12, -3.25, 1e9])
-    if not np.array_equal(decode(add(encode(values, nodes=2), encode(-values, nodes=2))), np.zeros(3)):
+    total = encode(values, nodes=2)
+    add_into(total, encode(-values, nodes=2))
+    if not np.array_equal(decode(total), np.zeros(3)):
         raise RuntimeError("a sum of a number and its negative is not zero; reinstall numpy")
     return "fixed-point sums are exact"
 

@@ -51,7 +51,12 @@ class Inbox:
     """
 
     def __init__(
-        self, secret: bytes, direction: str, *, limit: int = _LIMIT, clock: Callable[[], float] = time.monotonic
+        self,
+        secret: bytes,
+        direction: str,
+        *,
+        limit: int = _LIMIT,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._secret = secret
         self._direction = direction

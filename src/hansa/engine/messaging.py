@@ -183,7 +183,7 @@ class HubEndpoint:
 
     def _send(self, node: str, request: _Request) -> None:
         frames = close_box(
-            self._secrets[node], _direction(node, "ask"), request.id + request.data, frame_bytes=FRAME_BYTES
+            self._secrets[node], _direction(node, "ask"), request.data, frame_bytes=FRAME_BYTES, head=request.id
         )
         reply = subjects.answers(self._league, node, self._session)
         self._link.publish(subjects.asks(self._league, node), frames, reply=reply)
@@ -289,7 +289,9 @@ class NodeEndpoint:
         self._reply(reply, request, answer)
 
     def _reply(self, reply: str, request: bytes, answer: bytes) -> None:
-        frames = close_box(self._secret, _direction(self._node, "answer"), request + answer, frame_bytes=FRAME_BYTES)
+        frames = close_box(
+            self._secret, _direction(self._node, "answer"), answer, frame_bytes=FRAME_BYTES, head=request
+        )
         self._link.publish(reply, frames)
 
     def _beat(self) -> None:

@@ -56,12 +56,12 @@ def server_address(address: str) -> ServerAddress:
     """
     try:
         parts = urlsplit(address)
-        given = {"host": parts.hostname, "port": parts.port, "user": parts.username, "dbname": parts.path[1:]}
+        # A password with "/" or "?" in it ends the host early, and its rest stands in what follows.
+        if parts.password is not None or re.search(r"@|password=", parts.path + parts.query, re.IGNORECASE):
+            raise _with_password()
+        given = {"host": _host(parts), "port": parts.port, "user": parts.username, "dbname": parts.path[1:]}
     except ValueError:
         raise _malformed("the address cannot be read") from None
-    # A password with "/" or "?" in it ends the host early, and its tail with "@" lands in what follows.
-    if parts.password is not None or re.search(r"@|passw|%40", f"{parts.path}?{parts.query}", re.IGNORECASE):
-        raise _with_password(parts)
     table = _only_table(parts)
     return ServerAddress({key: unquote(str(value)) for key, value in given.items() if value}, table)
 
@@ -78,13 +78,17 @@ def split_table(path: str | Path) -> tuple[Path, str | None]:
     return Path(file), unquote(table) if found else None
 
 
-def _with_password(parts: SplitResult) -> DataError:
-    if parts.password is None and parts.path.count("@") + parts.query.lower().count("passw") == 0:
-        return _malformed("the address cannot be read")
+def _host(parts: SplitResult) -> str:
+    """The host as it is written: a socket's folder must keep its capitals."""
+    host = parts.netloc.rpartition("@")[2]
+    return host[1 : host.index("]")] if host.startswith("[") else host.partition(":")[0]
+
+
+def _with_password() -> DataError:
     return DataError(
-        "the address holds a password, or an @ that is not escaped",
+        "the address holds a password, or an @ that is not written %40",
         why="addresses are kept in files and shown in logs",
-        fix="leave it out; put the password in a file that PGPASSFILE names, or in ~/.pgpass; change it if others saw it",
+        fix="leave it out: put the password in ~/.pgpass, or in a file that PGPASSFILE names",
         field="data",
     )
 

@@ -16,7 +16,8 @@ import re
 from dataclasses import dataclass
 
 from hansa.errors import DictionaryError
-from hansa.harmonise.source import ColumnKind, literal
+from hansa.harmonise.source import ColumnKind
+from hansa.harmonise.sql import literal
 from hansa.model import Variable
 
 __all__ = ["DATE_PATTERN", "Conversion", "conversion", "identifier", "label", "stripped"]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from hansa.errors import DataError, DictionaryError
 from hansa.harmonise.conversion import DATE_PATTERN, identifier, label, stripped
-from hansa.harmonise.source import ColumnKind, DataLike, Source, column_kinds, fetch, literal, open_source
+from hansa.harmonise.source import ColumnKind, DataLike, Source, column_kinds, fetch, open_source
+from hansa.harmonise.sql import literal
 from hansa.model import Dictionary, Variable, VariableType
 
 __all__ = ["infer_dictionary"]

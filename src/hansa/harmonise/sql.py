@@ -21,7 +21,7 @@ def quoted(name: str) -> str:
 
     Examples
     --------
-    >>> quoted('a "b"')
-    '"a ""b\""'
+    >>> print(quoted('a"b'))
+    "a""b"
     """
     return '"' + name.replace('"', '""') + '"'

@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from hansa.errors import HeadroomError
 from hansa.model.exposure import FloatArray
 
-__all__ = ["PART_NUMBERS", "Lanes", "add", "decode", "encode", "subtract"]
+__all__ = [
+    "PART_NUMBERS",
+    "Lane",
+    "Lanes",
+    "add_into",
+    "decode",
+    "encode",
+    "subtract_from",
+]
 
 Lanes = NDArray[np.uint64]
+Lane = NDArray[np.uint64]
 
 PART_NUMBERS = 2**18
 """Numbers of a share that travel in one message (4 MB); longer shares go in parts."""
@@ -79,19 +88,17 @@ def decode(lanes: Lanes) -> FloatArray:
     return values
 
 
-def add(left: Lanes, right: Lanes) -> Lanes:
-    """The sum modulo 2^128."""
-    total = np.empty_like(left)
-    np.add(left[0], right[0], out=total[0])
-    np.add(left[1], right[1], out=total[1])
-    total[1] += total[0] < left[0]
-    return total
+def add_into(total: Lanes, other: Lanes | tuple[Lane, Lane]) -> None:
+    """The sum modulo 2^128, in place."""
+    total[0] += other[0]
+    carry = total[0] < other[0]
+    total[1] += other[1]
+    total[1] += carry
 
 
-def subtract(left: Lanes, right: Lanes) -> Lanes:
-    """The difference modulo 2^128."""
-    total = np.empty_like(left)
-    np.subtract(left[0], right[0], out=total[0])
-    np.subtract(left[1], right[1], out=total[1])
-    total[1] -= left[0] < right[0]
-    return total
+def subtract_from(total: Lanes, other: Lanes | tuple[Lane, Lane]) -> None:
+    """The difference modulo 2^128, in place."""
+    borrow = total[0] < other[0]
+    total[0] -= other[0]
+    total[1] -= other[1]
+    total[1] -= borrow

@@ -16,22 +16,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hansa.errors import ProtocolError
-from hansa.privacy.fixed_point import Lanes, add, subtract
+from hansa.privacy.fixed_point import Lanes, add_into, subtract_from
 
 __all__ = ["SEED_BYTES", "RoundContext", "mask", "pair_key", "pair_seed", "stream", "total_of", "unmask"]
 
 SEED_BYTES = 32
 _ZERO_NONCE = bytes(16)
+_RUN = 16_384
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,30 @@ def pair_seed(key: bytes, context: RoundContext) -> bytes:
     return hmac.digest(key, context.digest(), "sha256")
 
 
+def _runs(length: int) -> Iterator[slice]:
+    """Runs of a vector whose lanes stay in a core's cache."""
+    return (slice(first, first + _RUN) for first in range(0, length, _RUN))
+
+
+def _apply(masked: Lanes, seed: bytes, *, minus: bool) -> None:
+    """Add the stream of a seed to lanes in place, or take it away: the numbers of :func:`stream`, run by run."""
+    length = masked.shape[1]
+    # The low lane's numbers are the first half of the stream, the high lane's the second.
+    low, high = _encryptor(seed, 0), _encryptor(seed, 8 * length)
+    change = subtract_from if minus else add_into
+    for run in _runs(length):
+        part = masked[:, run]
+        zeros = bytes(8 * part.shape[1])
+        change(part, (np.frombuffer(low.update(zeros), dtype="<u8"), np.frombuffer(high.update(zeros), dtype="<u8")))
+
+
+def _encryptor(seed: bytes, start: int) -> CipherContext:
+    """AES-256-CTR under a seed, from byte ``start`` of its stream on."""
+    encryptor = Cipher(algorithms.AES(seed), modes.CTR((start // 16).to_bytes(16, "big"))).encryptor()
+    encryptor.update(bytes(start % 16))
+    return encryptor
+
+
 def stream(seed: bytes, length: int) -> Lanes:
     """``length`` two-lane integers from AES-256-CTR; each seed is used for one stream only."""
     encryptor = Cipher(algorithms.AES(seed), modes.CTR(_ZERO_NONCE)).encryptor()
@@ -121,25 +146,28 @@ def mask(
         raise ProtocolError("the masks' keys are not the roster's", why="a pair without a key has no mask")
     if (self_seed is None) != (context.phase == "counts"):
         raise ProtocolError("only values carry a self mask", why="counts are added up by every node")
-    masked = share if self_seed is None else add(share, stream(self_seed, share.shape[1]))
+    masked = share.copy()
+    if self_seed is not None:
+        _apply(masked, self_seed, minus=False)
     position = context.roster.index(own)
     for other, node in enumerate(context.roster):
         if other != position:
-            noise = stream(pair_seed(pair_keys[node], context), share.shape[1])
-            masked = add(masked, noise) if position < other else subtract(masked, noise)
+            _apply(masked, pair_seed(pair_keys[node], context), minus=position > other)
     return masked
 
 
 def total_of(masked: Sequence[Lanes]) -> Lanes:
     """The sum of the masked shares of a whole roster: its pair masks have cancelled."""
-    total = masked[0]
+    total = masked[0].copy()
     for share in masked[1:]:
-        total = add(total, share)
+        for run in _runs(total.shape[1]):
+            add_into(total[:, run], share[:, run])
     return total
 
 
 def unmask(total: Lanes, self_seeds: Sequence[bytes]) -> Lanes:
     """The total without the self masks that the nodes have revealed."""
+    unmasked = total.copy()
     for seed in self_seeds:
-        total = subtract(total, stream(seed, total.shape[1]))
-    return total
+        _apply(unmasked, seed, minus=True)
+    return unmasked

@@ -48,7 +48,7 @@ _VERSIONS = Table(
 )
 """Alembic's own table, so that its tools read a store too."""
 
-_TRIES = 200
+_PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.05
 
 
@@ -114,7 +114,8 @@ def _standing(connection: Connection, schema: Schema) -> _Standing:
 
 def _share(database: Database) -> None:
     """Write-ahead logging: readers and a writer do not wait for each other. The file remembers it."""
-    for _ in range(_TRIES):
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < end:
         with translated(), database.engine.connect() as connection:
             if _switched(connection):
                 return
@@ -125,7 +126,7 @@ def _share(database: Database) -> None:
 
 
 def _switched(connection: Connection) -> bool:
-    """False while another process opens the same new file: here SQLite does not wait by itself."""
+    """False while another process writes the file: here SQLite does not wait by itself."""
     try:
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     except OperationalError as fault:

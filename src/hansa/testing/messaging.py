@@ -36,6 +36,7 @@ class Messaging:
     config: str
     folder: Path
     server: NatsServer
+    nodes: tuple[str, ...]
     links: list[Link] = field(default_factory=list)
 
     def link(self, party: str, *, port: int | None = None) -> Link:
@@ -64,7 +65,7 @@ def start_messaging(folder: Path, league: str, nodes: Sequence[str]) -> Messagin
     users[keys.nkey("hub")[1]] = hub_permissions(league)
     config = server_config(ServerSettings("127.0.0.1", port), users)
     server = start_server(config, folder, ports=[("127.0.0.1", port)])
-    return Messaging(league, port, keys, config, folder, server)
+    return Messaging(league, port, keys, config, folder, server, tuple(nodes))
 
 
 class OverMessaging:

@@ -58,8 +58,8 @@ def pair_secret(own: X25519PrivateKey, peer: bytes, *, league: str) -> bytes:
     return HKDF(hashes.SHA256(), 32, salt=b"hansa/box/1", info=league.encode()).derive(agreed)
 
 
-def close_box(secret: bytes, direction: str, data: bytes, *, frame_bytes: int) -> list[bytes]:
-    """The encrypted frames of a message; ``direction`` says from whom to whom.
+def close_box(secret: bytes, direction: str, data: bytes, *, frame_bytes: int, head: bytes = b"") -> list[bytes]:
+    """The encrypted frames of ``head`` and ``data``; ``direction`` says from whom to whom.
 
     Examples
     --------
@@ -69,20 +69,22 @@ def close_box(secret: bytes, direction: str, data: bytes, *, frame_bytes: int) -
     """
     message = os.urandom(_ID)
     cipher = _cipher(secret, message)
-    parts = [data[first : first + frame_bytes] for first in range(0, len(data), frame_bytes)] or [b""]
-    place = len(parts).to_bytes(4, "big")
+    parts = _cut(head, data, frame_bytes)
+    bound, count = _bound(direction, len(parts)), len(parts).to_bytes(4, "big")
     return [
-        b"".join(
-            (
-                _MAGIC,
-                message,
-                index.to_bytes(4, "big"),
-                place,
-                cipher.encrypt(_nonce(index), part, _bound(direction, len(parts))),
-            )
-        )
+        b"".join((_MAGIC, message, index.to_bytes(4, "big"), count, cipher.encrypt(_nonce(index), part, bound)))
         for index, part in enumerate(parts)
     ]
+
+
+def _cut(head: bytes, data: bytes, size: int) -> list[bytes | memoryview]:
+    """Pieces of ``size`` bytes; long data are not copied."""
+    first = size - len(head)
+    if len(data) <= first:
+        return [head + data]
+    view = memoryview(data)
+    rest = [view[start : start + size] for start in range(first, len(data), size)]
+    return [head + data[:first], *rest]
 
 
 def read_frame(data: bytes) -> Frame:

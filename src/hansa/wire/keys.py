@@ -66,8 +66,11 @@ class Signer:
         return self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
     def sign(self, context: str, data: bytes) -> bytes:
-        """An Ed25519 signature over ``context``, a zero byte and the data."""
-        return self._private.sign(context.encode() + b"\x00" + data)
+        """An Ed25519 signature (RFC 8032) over ``context``, a zero byte and the SHA-256 of the data.
+
+        Ed25519 reads what it signs twice; of long messages it reads their hash.
+        """
+        return self._private.sign(_signed(context, data))
 
     def __repr__(self) -> str:
         return f"Signer({self.name!r}, key {key_id(self.public).hex()[:16]})"
@@ -76,9 +79,13 @@ class Signer:
 def verify_signature(public_key: bytes, context: str, data: bytes, signature: bytes) -> None:
     """Raise :class:`SignatureInvalid` unless the signature is this key's over this context and these bytes."""
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, context.encode() + b"\x00" + data)
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, _signed(context, data))
     except (InvalidSignature, ValueError):
         raise SignatureInvalid("a signature does not verify", why=f"context {context}") from None
+
+
+def _signed(context: str, data: bytes) -> bytes:
+    return context.encode() + b"\x00" + hashlib.sha256(data).digest()
 
 
 class Certificate(Value):
