@@ -114,8 +114,19 @@ class HubFolder:
         return ServerFiles(folder / "server.pem", folder / "server.key", folder / "authority.pem")
 
     def charter(self, *, now: dt.datetime) -> KnownCharter:
-        """The charter as it stands, verified."""
-        root = bytes.fromhex((self.path / "root.pub").read_text(encoding="ascii"))
+        """The charter as it stands, verified.
+
+        Raises
+        ------
+        StoreError
+            If there is none.
+        """
+        pinned = self.path / "root.pub"
+        if not pinned.exists():
+            raise StoreError(
+                "this is no hub's folder", why="it has no charter", fix="hansa hub init", field=str(pinned)
+            )
+        root = bytes.fromhex(pinned.read_text(encoding="ascii"))
         return read_charter((self.path / "charter.cbor").read_bytes(), now=now, root=root)
 
     def publish(self, charter: Charter) -> bytes:
