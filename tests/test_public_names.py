@@ -39,6 +39,7 @@ NAMES = {
         "SignatureInvalid",
         "StoreError",
         "StudyError",
+        "Unreachable",
     ],
     "hansa.engine": [
         "HubGateway",

@@ -151,7 +151,8 @@ def test_types_are_read_as_their_kinds(tmp_path: Path) -> None:
         tmp_path,
         "CREATE TABLE rows AS SELECT 'b'::ENUM('z', 'b') AS kind, 1.50::DECIMAL(5, 2) AS price, "
         "TIMESTAMP '1970-01-03 10:00:00' AS day, 'infinity'::DATE AS never, 7::HUGEINT AS big, "
-        "'00000000-0000-0000-0000-000000000001'::UUID AS who, TIMESTAMPTZ '1970-01-01 00:00:00+00' AS zoned, [1] AS list",
+        "'00000000-0000-0000-0000-000000000001'::UUID AS who, "
+        "TIMESTAMPTZ '1970-01-01 00:00:00+00' AS zoned, [1] AS list",
     )
     dictionary = Dictionary(
         person="who",

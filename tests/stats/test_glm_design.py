@@ -279,7 +279,7 @@ def test_a_centred_response_is_refined_too() -> None:
         "facts": {},
     }
     arguments = centred(
-        **gaussian, weights=None, scale=[1.0, 2.0**-9], centre=[0.0, 2000.3], response_centre=0.37, response_scale=0.5
+        **gaussian, scale=[1.0, 2.0**-9], centre=[0.0, 2000.3], response_centre=0.37, response_scale=0.5
     )
     plain = {name: value for name, value in arguments.items() if name in ARGUMENTS}
     refined = DESIGN.refine(COLUMNS.build(frame(), plain), arguments, VARIABLES)
