@@ -54,7 +54,7 @@ def init(folder: Path, *, dictionary: Path, **options: Any) -> None:
     party = read_party({name: options.pop(name) for name in ("organisation", "kind", "seat", "owner")})
     known = {name: value for name, value in options.items() if value is not None}
     config = read_value(HubConfig, {**known, "party": party}, error=PolicyError)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     home = HubFolder(folder)
     found_league(home, config, read_dictionary(dictionary), now=now())
     file.write_text(to_toml(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")

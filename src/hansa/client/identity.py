@@ -50,7 +50,7 @@ def found_identity(folder: Path, name: str, party: Party, charter: bytes, *, now
     if file.exists():
         raise StoreError("there is an identity in this folder already", fix="take another folder", field=str(file))
     known = read_charter(charter, now=now)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "charter.cbor").write_bytes(charter)
     (folder / "root.pub").write_text(known.charter.root.hex(), encoding="ascii")
     content = _Settings(name=name, party=party).model_dump(mode="json", exclude_none=True)

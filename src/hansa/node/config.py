@@ -141,7 +141,7 @@ class NodeFolder:
         file = self.path / "charter.cbor"
         after = self.charter(now=now).charter.charter_version if file.exists() else 0
         known = read_charter(sealed, now=now, root=self._root(), after=after)
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = file.with_suffix(".new")
         draft.write_bytes(sealed)
         draft.replace(file)
@@ -195,7 +195,7 @@ def found_node(folder: NodeFolder, config: NodeConfig, policy: Path, charter: by
     file = folder.path / "node.toml"
     if file.exists():
         raise StoreError("there is a node in this folder already", fix="take another folder", field=str(file))
-    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.take_charter(charter, now=now)
     read_policy(policy.read_text(encoding="utf-8"))
     (folder.path / "policy.yaml").write_bytes(policy.read_bytes())

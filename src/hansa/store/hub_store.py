@@ -146,10 +146,15 @@ class HubStore:
         with self._database.read() as connection:
             return hub_studies.read_study(connection, study)
 
-    def studies(self, *, after: str = "", limit: int = 50) -> list[str]:
-        """At most ``limit`` ids greater than ``after``, ascending."""
+    def study_by(self, study: str) -> str | None:
+        """Who submitted a study."""
         with self._database.read() as connection:
-            return hub_studies.study_ids(connection, after, limit)
+            return hub_studies.read_owner(connection, study)
+
+    def studies(self, *, after: str = "", limit: int = 50, by: str | None = None) -> list[str]:
+        """At most ``limit`` ids greater than ``after``, ascending; of one researcher, or of all."""
+        with self._database.read() as connection:
+            return hub_studies.study_ids(connection, after, limit, by)
 
     def save_decision(self, study: str, node: str, sealed: bytes, permitted: bool) -> None:
         """Keep a node's decision; the latest stays."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection, Table, select
 
 from hansa.errors import StoreError
@@ -12,6 +14,7 @@ from hansa.store.upsert import insert_new, upsert
 __all__ = [
     "newest_charter",
     "read_decisions",
+    "read_owner",
     "read_result",
     "read_study",
     "save_charter",
@@ -30,7 +33,7 @@ def save_study(connection: Connection, study: str, sealed: bytes, by: str) -> No
     StoreError
         If another envelope has this id.
     """
-    if _keep(connection, studies, "study", study, sealed):
+    if _keep(connection, studies, {"study": study}, sealed, by=by):
         note_event(connection, "study kept", study, by)
 
 
@@ -39,11 +42,17 @@ def read_study(connection: Connection, study: str) -> bytes | None:
     return connection.execute(select(studies.c.sealed).where(studies.c.study == study)).scalar_one_or_none()
 
 
-def study_ids(connection: Connection, after: str, limit: int) -> list[str]:
-    """At most ``limit`` ids greater than ``after``, ascending."""
+def read_owner(connection: Connection, study: str) -> str | None:
+    """Who submitted a study."""
+    return connection.execute(select(studies.c.by).where(studies.c.study == study)).scalar_one_or_none()
+
+
+def study_ids(connection: Connection, after: str, limit: int, by: str | None) -> list[str]:
+    """At most ``limit`` ids greater than ``after``, ascending; of one researcher, or of all."""
     # Ids are compared as bytes, whatever the language of the database.
     key = studies.c.study.collate("C") if connection.dialect.name == "postgresql" else studies.c.study
-    return list(connection.execute(select(studies.c.study).where(key > after).order_by(key).limit(limit)).scalars())
+    chosen = select(studies.c.study).where(key > after).order_by(key).limit(limit)
+    return list(connection.execute(chosen if by is None else chosen.where(studies.c.by == by)).scalars())
 
 
 def save_decision(connection: Connection, study: str, node: str, sealed: bytes, permitted: bool) -> None:
@@ -90,7 +99,7 @@ def save_charter(connection: Connection, version: int, sealed: bytes) -> None:
     StoreError
         If another charter has this version.
     """
-    if _keep(connection, charters, "version", version, sealed):
+    if _keep(connection, charters, {"version": version}, sealed):
         note_event(connection, "charter kept", str(version), "")
 
 
@@ -100,9 +109,10 @@ def newest_charter(connection: Connection) -> tuple[int, bytes] | None:
     return None if row is None else (row.version, row.sealed)
 
 
-def _keep(connection: Connection, table: Table, key: str, value: str | int, sealed: bytes) -> bool:
+def _keep(connection: Connection, table: Table, place: Mapping[str, str | int], sealed: bytes, **others: str) -> bool:
     """Whether an envelope is new; the same again is harmless, another under the same key is not."""
-    if insert_new(connection, table, {key: value, "sealed": sealed}):
+    ((key, value),) = place.items()
+    if insert_new(connection, table, {**place, "sealed": sealed, **others}):
         return True
     if connection.execute(select(table.c.sealed).where(table.c[key] == value)).scalar_one() != sealed:
         raise StoreError(

@@ -95,6 +95,7 @@ studies = Table(
     hub,
     Column("study", String, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+    Column("by", String, nullable=False),
 )
 
 decisions = Table(

@@ -20,8 +20,6 @@ from hansa.wire.messages import StudySubmitted
 
 __all__ = ["StoredStudy", "run_out", "visible_job", "visible_studies", "visible_study"]
 
-_PAGE = 200
-
 
 @dataclass(frozen=True)
 class StoredStudy:
@@ -60,15 +58,9 @@ def visible_study(here: Context, identity: Identity, study: str) -> StoredStudy:
 
 def visible_studies(here: Context, identity: Identity, *, after: str, limit: int) -> list[StoredStudy]:
     """At most ``limit`` studies that this identity may see, beyond ``after``, in the order of their ids."""
-    found: list[StoredStudy] = []
-    while len(found) < limit:
-        ids = here.service.store.studies(after=after, limit=_PAGE)
-        stored = (_stored(here, study) for study in ids)
-        found += [one for one in stored if one is not None and _may_see(identity, one.by)]
-        if len(ids) < _PAGE:
-            break
-        after = ids[-1]
-    return found[:limit]
+    by = None if identity.reads_all else identity.name
+    ids = here.service.store.studies(after=after, limit=limit, by=by)
+    return [found for study in ids if (found := _stored(here, study)) is not None]
 
 
 def visible_job(here: Context, identity: Identity, run: str) -> Job:
@@ -111,9 +103,7 @@ def _stored(here: Context, study: str) -> StoredStudy | None:
     sealed = here.service.store.study(study)
     if sealed is None:
         return None
-    researchers = here.service.directory.of("researcher")
-    by, _ = researchers.get(peek(sealed).sender, ("", b""))
-    return StoredStudy(by, _study_in(sealed))
+    return StoredStudy(here.service.store.study_by(study) or "", _study_in(sealed))
 
 
 @lru_cache(maxsize=256)

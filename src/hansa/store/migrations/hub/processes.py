@@ -32,6 +32,7 @@ def _records() -> None:
         "studies",
         sa.Column("study", sa.String, primary_key=True),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
+        sa.Column("by", sa.String, nullable=False),
     )
     op.create_table(
         "decisions",
