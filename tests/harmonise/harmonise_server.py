@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -43,18 +43,20 @@ class Server:
         return f"postgresql://{user}@{quote(str(self.folder), safe='')}/postgres?table={quote(table)}"
 
     def connect(self) -> psycopg.Connection:
-        return psycopg.connect(host=str(self.folder), user="hansa", dbname="postgres", autocommit=True)
+        # What waits for a lock here waits for a source that a test forgot.
+        options = "-c lock_timeout=10s"
+        return psycopg.connect(host=str(self.folder), user="hansa", dbname="postgres", autocommit=True, options=options)
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
         with self.connect() as connection:
             for statement in statements:
-                cursor = connection.execute(cast("LiteralString", statement))
+                cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def load(self, table: pa.Table, name: str) -> str:
         """The table's rows as a new table of this name; its address."""
         columns = [
-            sql.SQL("{} {}").format(sql.Identifier(field.name), sql.SQL(cast("LiteralString", SQL_TYPES[field.type])))
+            sql.SQL("{} {}").format(sql.Identifier(field.name), sql.SQL(SQL_TYPES[field.type]))
             for field in table.schema
         ]
         target = sql.Identifier("public", name)
@@ -72,10 +74,21 @@ def running_server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="hansa-pg-"))
     user = _unprivileged(folder)
     programs = _programs()
-    made = [programs / "initdb", "-D", folder / "data", "-U", "hansa", "-A", "trust", "-E", "UTF8", "--locale=C"]
+    made: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        folder / "data",
+        "-U",
+        "hansa",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
     subprocess.run([*made, "--no-sync"], check=True, capture_output=True, timeout=WAIT_SECONDS, **user)
     (folder / "data" / "pg_hba.conf").write_text("local all locked scram-sha-256\nlocal all all trust\n")
-    run = [programs / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-c", "fsync=off"]
+    run: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-c", "fsync=off"]
     with (folder / "log").open("wb") as log, subprocess.Popen(run, stdout=log, stderr=log, **user) as process:
         try:
             server = Server(folder)

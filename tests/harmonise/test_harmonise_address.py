@@ -46,6 +46,8 @@ def test_an_address_is_read_as_libpq_reads_it(address: str, parameters: dict[str
         f"postgresql://[{SECRET}/d?table=t",
         f"postgresql://h:{SECRET}/d?table=t",
         f"postgresql://h/{SECRET}",
+        f"postgresql://h/{SECRET}%00?table=t",
+        f"postgresql://h/d?table={SECRET}%00",
         f"postgresql://h/{SECRET}?table=",
         f"postgresql://h/{SECRET}?host=/tmp",
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -30,7 +31,7 @@ NAMES = [variable.name for variable in VARIABLES]
 def table() -> pa.Table:
     random = np.random.default_rng(7)
 
-    def gaps(values: list[object], kind: pa.DataType) -> pa.Array:
+    def gaps(values: Sequence[object], kind: pa.DataType) -> pa.Array:
         absent = random.random(ROWS) < 0.2
         return pa.array([None if gone else value for value, gone in zip(values, absent, strict=True)], type=kind)
 

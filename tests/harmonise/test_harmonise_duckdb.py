@@ -57,7 +57,9 @@ def test_a_hostile_name_is_a_name(tmp_path: Path, name: str) -> None:
         assert database.execute("SELECT x FROM secret").fetchall() == [(666,)]
 
 
-@pytest.mark.parametrize("name", [*HOSTILE, "ROWS", "rows ", "duckdb_tables", "information_schema.tables", "", "main."])
+@pytest.mark.parametrize(
+    "name", [*HOSTILE, "ROWS", "rows\0", "rows ", "duckdb_tables", "information_schema.tables", "", "main."]
+)
 def test_a_name_that_is_not_there_reaches_nothing(tmp_path: Path, name: str) -> None:
     path = file_with(tmp_path, "CREATE TABLE rows AS SELECT 1.0 AS x", "CREATE TABLE secret AS SELECT 666.0 AS x")
     with pytest.raises(DataError) as caught:

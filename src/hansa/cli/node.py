@@ -146,7 +146,7 @@ def approve(folder: Path, study: str, by: str) -> None:
 @node.command()
 @_FOLDER
 @click.argument("study")
-@click.option("--reason", required=True, help="Why; the requester reads it.")
+@click.option("--reason", required=True, help="Why; it stands in the audit.")
 @_BY
 def deny(folder: Path, study: str, reason: str, by: str) -> None:
     """Say no to a STUDY."""
@@ -204,7 +204,7 @@ def ledger(folder: Path, study: str, as_json_flag: bool) -> None:
 @_FOLDER
 @json_option
 def doctor(folder: Path, as_json_flag: bool) -> None:
-    """Check folder, keys, charter, policy, data, store, disk, clock and connection; each failure says its fix."""
+    """Check folder, keys, charter and certificates, policy, data, store, disk and connection; each failure says its fix."""
     from hansa.node.doctor import examine  # loaded late, as above
 
     found = examine(_folder(folder), now=now())

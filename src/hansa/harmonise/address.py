@@ -63,6 +63,8 @@ def server_address(address: str) -> ServerAddress:
     except ValueError:
         raise _malformed("the address cannot be read") from None
     table = _only_table(parts)
+    if "\0" in unquote(address):
+        raise _malformed("the address holds a null character")
     return ServerAddress({key: unquote(str(value)) for key, value in given.items() if value}, table)
 
 

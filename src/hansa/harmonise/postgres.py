@@ -41,8 +41,6 @@ _SETTINGS = {
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
     "extra_float_digits": "3",  # doubles survive as text
-    "synchronize_seqscans": "off",
-    "max_parallel_workers_per_gather": "0",
 }
 _CONNECTION = {
     "connect_timeout": "10",
@@ -53,6 +51,9 @@ _CONNECTION = {
     "client_encoding": "utf8",
     "application_name": "hansa",
 }
+_NO_CONNECTION = ("08", "28", "3D", "57")
+"""Classes of states: of connections, authorisation, databases that are not there, servers that end."""
+
 _BATCH_BYTES = 4 * 2**20
 
 _FIND = (
@@ -248,7 +249,7 @@ def _fault(error: psycopg.Error, table: str) -> DataError:
     ):
         if isinstance(error, kind):
             return DataError("the table cannot be read", why=why, fix=fix, field=table)
-    if isinstance(error, psycopg.OperationalError):
+    if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08")[:2] in _NO_CONNECTION:
         return DataError(
             "the database cannot be reached, or refuses the user",
             fix="try the same with psql; passwords come from PGPASSFILE or ~/.pgpass",

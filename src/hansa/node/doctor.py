@@ -61,6 +61,8 @@ def _keys(folder: NodeFolder) -> str:
 def _charter(folder: NodeFolder, now: dt.datetime) -> str:
     known = folder.charter(now=now)
     known.member(folder.config.name)
+    for purpose in ("node-sign", "node-agree", "witness"):
+        known.directory.public_key(purpose, folder.config.name)  # not there: expired, revoked, or this clock is wrong
     return f"{known.charter.league}, version {known.charter.charter_version}, {len(known.charter.members)} members"
 
 
