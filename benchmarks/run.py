@@ -67,6 +67,56 @@ def sums() -> list[str]:
     ]
 
 
+def network() -> list[str]:
+    """Hub, messaging server and nodes as processes on this machine."""
+    rounds = best("benchmarks.network", "round")
+    whole = best("benchmarks.network", "run")
+    lost = best("benchmarks.scale", "loss", "10", "3", "1000000").detail
+    sent = min((in_own_process("benchmarks.scale", "throughput", "5", "100").detail for _ in range(3)), key=_ratio)
+    return [
+        "## Between machines, on this one",
+        "",
+        "Processes over TLS on loopback; masks, signatures, confirmation and checks on. Two cores for all of them.",
+        "",
+        "| task | figure | target |",
+        "| --- | --- | --- |",
+        f"| a round of 996 numbers over 3 nodes, median | {rounds.detail:.0f} ms | below 20 |",
+        f"| logistic regression, 3 x 10,000 rows x 20, from submit to result | {whole.detail:.2f} s | below 1 |",
+        f"| 1,000,000 numbers, 10 nodes, 3 lost after they had answered: one node | {lost['node']:.2f} CPU s | 0.3 |",
+        f"| the same, the hub | {lost['hub']:.2f} CPU s | 2 |",
+        f"| bytes for a number and node | {lost['bytes_per_number']:.2f} | 16.8 |",
+        f"| 100 MB of answers of 5 nodes, beside bare NATS with the same client | {sent['ratio']:.1f} x | 2 |",
+        "",
+        *_many(),
+    ]
+
+
+def _ratio(found: dict[str, float]) -> float:
+    return found["ratio"]
+
+
+def _many() -> list[str]:
+    """The hub with 10 to 100 simulated nodes; with the plot."""
+    from matplotlib.figure import Figure
+
+    sizes = (10, 25, 50, 100)
+    found = [best("benchmarks.scale", "many", str(size), "20", "10000").detail for size in sizes]
+    figure = Figure(figsize=(7, 3))
+    for place, (name, unit) in enumerate((("cpu", "CPU s"), ("megabytes", "MB")), 1):
+        axes = figure.add_subplot(1, 2, place)
+        axes.plot(sizes, [one[name] for one in found], marker="o")
+        axes.set(xlabel="nodes", ylabel=f"hub, {unit}", ylim=(0, None), xlim=(0, None))
+    figure.tight_layout()
+    figure.savefig(RESULTS.with_name("hub.svg"))
+    lines = ["20 rounds of 10,000 numbers, connections and messages real, nodes simulated:", ""]
+    lines += ["| nodes | hub CPU s | CPU ms for a node and round | peak MB |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {size} | {one['cpu']:.2f} | {one['cpu'] / size / 20 * 1000:.2f} | {one['megabytes']:.0f} |"
+        for size, one in zip(sizes, found, strict=True)
+    ]
+    return [*lines, "", "![The hub's CPU and memory by number of nodes](hub.svg)", ""]
+
+
 def start() -> list[str]:
     times = []
     for _ in range(5):
@@ -85,7 +135,7 @@ def main() -> None:
         f"Python {platform.python_version()}, one BLAS thread, best of {REPEATS}.",
         "",
     ]
-    RESULTS.write_text("\n".join([*head, *regression(), *sums(), *start()]), encoding="utf-8")
+    RESULTS.write_text("\n".join([*head, *regression(), *sums(), *network(), *start()]), encoding="utf-8")
     print(RESULTS.read_text(encoding="utf-8"))
 
 

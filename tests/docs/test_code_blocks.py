@@ -46,10 +46,19 @@ def test_code_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for kind, info, body in blocks(page):
         if kind == "python":
             exec(compile(body, named(page), "exec", dont_inherit=True), namespace)
+        elif kind == "console" and info.startswith("machine="):
+            continue  # needs several machines: tests/network/test_network_howto.py runs it, all of it
         elif kind == "console":
             _run_commands(body)
         elif kind == "yaml":
             _read_yaml(info, body, tmp_path)
+
+
+def test_commands_of_several_machines_stand_on_the_pages_that_are_played_through() -> None:
+    played = {page for page in PAGES if any(info.startswith("machine=") for _, info, _ in blocks(page))}
+    assert played == {ROOT / "docs" / "howto" / f"{name}.md" for name in ("custodian", "hub", "researcher")}
+    text = (ROOT / "tests" / "network" / "test_network_howto.py").read_text(encoding="utf-8")
+    assert 'PAGES = ("hub", "custodian", "researcher")' in text
 
 
 def _run_commands(body: str) -> None:

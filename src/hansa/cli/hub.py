@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hansa.cli.output import as_json, json_option, show
-from hansa.cli.parties import now, party_options, read_party, serve_until_told
+from hansa.cli.parties import PARTY, now, party_options, read_party, serve_until_told
 
 __all__ = ["hub"]
 
@@ -51,7 +51,7 @@ def init(folder: Path, *, dictionary: Path, **options: Any) -> None:
     file = folder / "hub.toml"
     if file.exists():
         raise StoreError("there is a hub in this folder already", fix="take another folder", field=str(file))
-    party = read_party({name: options.pop(name) for name in ("organisation", "kind", "seat", "owner")})
+    party = read_party({name: options.pop(name) for name in PARTY})
     known = {name: value for name, value in options.items() if value is not None}
     config = read_value(HubConfig, {**known, "party": party}, error=PolicyError)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -133,5 +133,8 @@ def status(folder: Path, as_json_flag: bool) -> None:
         as_json(found)
         return
     show("\n".join(f"{name}: {value}" for name, value in found.items() if name not in {"members", "nodes"}))
+    known = found.get("nodes")
+    nodes: dict[str, str] = known if isinstance(known, dict) else {}
     for one in members:
-        show(f"  {one['role']} {one['name']}, {one['organisation']}")
+        heard = nodes.get(one["name"], "never heard") if one["role"] == "node" else ""
+        show(f"  {one['role']} {one['name']}, {one['organisation']}{heard and ': '}{heard}")

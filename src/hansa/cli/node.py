@@ -204,7 +204,7 @@ def ledger(folder: Path, study: str, as_json_flag: bool) -> None:
 @_FOLDER
 @json_option
 def doctor(folder: Path, as_json_flag: bool) -> None:
-    """Check folder, keys, charter and certificates, policy, data, store, disk and connection; each failure says its fix."""
+    """Check folder, keys, charter, certificates, policy, data, store, disk and connection; failures say their fix."""
     from hansa.node.doctor import examine  # loaded late, as above
 
     found = examine(_folder(folder), now=now())

@@ -11,9 +11,12 @@ import click
 if TYPE_CHECKING:
     from hansa.model import Party
 
-__all__ = ["now", "party_options", "read_party", "serve_until_told"]
+__all__ = ["PARTY", "now", "party_options", "read_party", "serve_until_told"]
 
 _TICK = 2.0
+_FIELDS = ("kind", "seat", "owner", "owner_kind", "owner_country")
+PARTY = ("organisation", *_FIELDS)
+"""The names of the options of :func:`party_options`."""
 
 
 def now() -> dt.datetime:
@@ -29,6 +32,8 @@ def party_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--kind", help="university, hospital, company, insurer ... (see the policy reference)."),
             click.option("--seat", help="Two-letter code of the country of its seat."),
             click.option("--owner", help="Who controls it; `itself` where nobody else does."),
+            click.option("--owner-kind", help="What kind of organisation the owner is."),
+            click.option("--owner-country", help="Two-letter code of the owner's country."),
         )
     ):
         command = option(command)
@@ -40,7 +45,7 @@ def read_party(options: Mapping[str, Any]) -> Party:
     from hansa.errors import PolicyError  # loaded late: --help must stay instant
     from hansa.model import Party, read_value
 
-    content = {"name": options["organisation"], **{name: options[name] for name in ("kind", "seat", "owner")}}
+    content = {"name": options["organisation"], **{name: options[name] for name in _FIELDS}}
     return read_value(Party, {name: value for name, value in content.items() if value is not None}, error=PolicyError)
 
 

@@ -1,4 +1,4 @@
-"""``hansa study submit|runs|watch|results|cancel``: studies in a league on other machines."""
+"""``hansa study submit|start|runs|watch|results|cancel``: studies in a league on other machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hansa.cli.parties import now
 if TYPE_CHECKING:
     from hansa.client.connect import RemoteLeague
 
-__all__ = ["cancel", "results", "runs", "submit", "watch"]
+__all__ = ["cancel", "results", "runs", "start", "submit", "watch"]
 
 
 def _connected(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,6 +61,17 @@ def submit(file: Path, wanted: tuple[str, ...], url: str, identity: Path, as_jso
     show(f"\nstudy {submitted.study.id}")
     for name, run in started.items():
         show(f"  {name}: run {run.id}, {run.state}")
+
+
+@click.command()
+@click.argument("study")
+@click.argument("analysis")
+@_connected
+@json_option
+def start(study: str, analysis: str, *, url: str, identity: Path, as_json_flag: bool) -> None:
+    """Start an ANALYSIS of a STUDY that was submitted before, such as one that a committee has permitted since."""
+    run = _league(url, identity).remote.start(study, analysis)
+    as_json(vars(run)) if as_json_flag else show(f"run {run.id}, {run.state}")
 
 
 @click.command()

@@ -8,7 +8,7 @@ import click
 
 from hansa.cli.league import league_option, open_league
 from hansa.cli.output import as_json, json_option, show, watching
-from hansa.cli.remote import cancel, results, runs, submit, watch
+from hansa.cli.remote import cancel, results, runs, start, submit, watch
 
 __all__ = ["study"]
 
@@ -20,7 +20,7 @@ def study() -> None:
     """Check and run study files."""
 
 
-for _command in (submit, runs, watch, results, cancel):
+for _command in (submit, start, runs, watch, results, cancel):
     study.add_command(_command)
 
 
