@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
@@ -52,8 +53,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: all of it is kept, or nothing."""
-        with self.alone, translated(), self.engine.execution_options(writes=True).begin() as connection:
+        with self.alone, translated(), self._writing.begin() as connection:
             yield connection
+
+    @cached_property
+    def _writing(self) -> Engine:
+        """The same engine, whose transactions are told to write."""
+        return self.engine.execution_options(writes=True)
 
     def close(self) -> None:
         """Let go of all connections."""
