@@ -42,12 +42,17 @@ def open_league(name: str) -> LocalLeague:
     nodes = parts["nodes"]
     policies = {node: folder / entry["policy"] for node, entry in nodes.items() if "policy" in entry}
     return local(
-        {node: folder / entry["data"] for node, entry in nodes.items()},
+        {node: _source(folder, entry["data"]) for node, entry in nodes.items()},
         folder / parts["dictionary"] if "dictionary" in parts else None,
         policies or None,
         folder / parts["store"] if "store" in parts else None,
         int(parts.get("min_nodes", 3)),
     )
+
+
+def _source(folder: Path, data: str) -> str | Path:
+    """An address as it is; a path as seen from the league file."""
+    return data if "://" in data else folder / data
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
