@@ -12,6 +12,7 @@ import pytest
 from hansa.engine import subjects
 from hansa.engine.link import Link, LinkSettings
 from hansa.engine.messaging import HubEndpoint, NodeEndpoint, Timing
+from hansa.engine.server import start_server
 from hansa.errors import Unreachable
 from hansa.testing.messaging import Messaging, start_messaging
 from hansa.wire.boxes import close_box
@@ -202,3 +203,11 @@ def test_an_old_heartbeat_played_again_revives_nobody(messaging: Messaging) -> N
         again.publish(subjects.alive("L", "a"), old)
         time.sleep(0.1)
     assert not asking.present("a")
+
+
+def test_a_server_whose_hub_was_killed_makes_way_for_the_next(messaging: Messaging) -> None:
+    old = messaging.server
+    messaging.server = start_server(messaging.config, messaging.folder, ports=[("127.0.0.1", messaging.port)])
+    old.stop()
+    assert messaging.server.running
+    assert messaging.server.pid != old.pid

@@ -372,14 +372,14 @@ def test_a_hub_without_its_store_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_too_many_requests_of_one_identity_wait_and_others_do_not(tmp_path: Path) -> None:
-    limits = ApiLimits(rate=0.5, burst=3)
+    limits = ApiLimits(rate=0.05, burst=3)  # slow, so that a busy machine earns no fourth request
     with served(make_api(tmp_path), limits) as api:
         answers = [api.ask("GET", "/v1/catalogue") for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         problem(answers[-1], 429, "rate")
-        assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
         assert api.ask("GET", "/v1/catalogue", api.bob).status_code == 200
-        api.clock.ahead += dt.timedelta(seconds=2.1)
+        api.clock.ahead += dt.timedelta(seconds=20.1)
         assert api.ask("GET", "/v1/catalogue").status_code == 200
 
 

@@ -210,3 +210,15 @@ def test_a_damaged_key_is_not_replaced(tmp_path: Path) -> None:
 def test_the_authoritys_key_is_readable_by_its_owner_only(hub: HubFolder) -> None:
     for name in ("authority.key", "server.key"):
         assert stat.S_IMODE((hub.path / "tls" / name).stat().st_mode) == 0o600
+
+
+def test_a_root_that_is_kept_offline_is_asked_for_and_never_made_anew(hub: HubFolder) -> None:
+    file = hub.path / "keys" / "charter.key"
+    root = file.read_bytes()
+    file.unlink()
+    with pytest.raises(StoreError, match="root key is not here"):
+        admitted(hub, request())
+    assert not file.exists()
+    file.write_bytes(root)
+    file.chmod(0o600)
+    assert len(admitted(hub, request()).charter.members) == 2

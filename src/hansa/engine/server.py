@@ -7,6 +7,7 @@ that any nats-server of 2.10 or newer needs.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ from hansa.errors import Unreachable
 __all__ = ["NatsServer", "ServerSettings", "server_config", "start_server"]
 
 _START_SECONDS = 10.0
+_STALE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,11 @@ def start_server(config: str, folder: Path, *, ports: Sequence[tuple[str, int]])
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "nats.conf", folder / "nats.log"
+    _end_stale(folder / "nats.pid", path)
     path.write_text(config, encoding="utf-8")
     with log.open("ab") as out:
         process = subprocess.Popen([_binary(), "-c", str(path)], stdout=out, stderr=out)  # noqa: S603  # our own file
+    (folder / "nats.pid").write_text(str(process.pid), encoding="ascii")
     server = NatsServer(process, path, log)
     ends = time.monotonic() + _START_SECONDS
     while not all(_listens(host, port) for host, port in ports):
@@ -131,6 +135,25 @@ def start_server(config: str, folder: Path, *, ports: Sequence[tuple[str, int]])
             )
         time.sleep(0.02)
     return server
+
+
+def _end_stale(noted: Path, config: Path) -> None:
+    """End a server of this folder whose hub was killed: it would hold the port with old users."""
+    pid = int(noted.read_text(encoding="ascii")) if noted.exists() else 0
+    if pid == 0 or not _runs(pid, config):
+        return
+    os.kill(pid, signal.SIGTERM)
+    ends = time.monotonic() + _STALE_SECONDS
+    while _runs(pid, config) and time.monotonic() < ends:
+        time.sleep(0.02)
+
+
+def _runs(pid: int, config: Path) -> bool:
+    """Whether this process is a server with that configuration, and no other's."""
+    try:
+        return os.fsencode(config) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def _binary() -> str:

@@ -23,7 +23,7 @@ from hansa.hub.authority import ServerFiles, make_authority, server_files
 from hansa.model import Dictionary, Party, Value, read_value
 from hansa.wire.charter import Charter, JoinRequest, KnownCharter, admit, read_charter, sign_charter
 from hansa.wire.keyring import Keyring
-from hansa.wire.keys import Certificate, certify, key_id
+from hansa.wire.keys import Certificate, Signer, certify, key_id
 
 __all__ = ["HubConfig", "HubFolder", "found_league"]
 
@@ -131,7 +131,7 @@ class HubFolder:
 
     def publish(self, charter: Charter) -> bytes:
         """Sign a new version of the charter and keep it."""
-        sealed = sign_charter(charter, self.keys.signer("charter", "charter"))
+        sealed = sign_charter(charter, self._root_key())
         draft = self.path / "charter.new"
         draft.write_bytes(sealed)
         draft.replace(self.path / "charter.cbor")
@@ -141,7 +141,25 @@ class HubFolder:
     def admit(self, request: JoinRequest, *, now: dt.datetime) -> bytes:
         """The charter with a new member, as its members have agreed."""
         charter = self.charter(now=now).charter
-        return self.publish(admit(charter, request, self.keys.signer("charter", "charter"), now=now))
+        return self.publish(admit(charter, request, self._root_key(), now=now))
+
+    def _root_key(self) -> Signer:
+        """The charter's root, once the league is founded; it is often somewhere else.
+
+        Raises
+        ------
+        StoreError
+            If it is not in its place: it is never made anew.
+        """
+        file = self.path / "keys" / "charter.key"
+        if (self.path / "root.pub").exists() and not file.exists():
+            raise StoreError(
+                "the charter's root key is not here",
+                why="it is kept offline, and only with it are members admitted or revoked",
+                fix=f"put it back as {file} for as long as you need it",
+                field="charter.key",
+            )
+        return self.keys.signer("charter", "charter")
 
     def revoke(self, name: str, *, now: dt.datetime) -> bytes:
         """The charter without a member, whose keys are good for nothing from then on."""

@@ -34,6 +34,8 @@ __all__ = ["Hub"]
 
 TOTAL_CHECKS = ("group", "cell", "products", "effective", "parameters", "differing", "nodes")
 _RESTARTS = 3
+_PASSING = frozenset({"run", "history"})
+"""Refusals that a new run need not meet again: a node has forgotten the run, or answered another question meanwhile."""
 SITE_CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
 
 
@@ -165,7 +167,7 @@ class Hub:
                 roster = self._roster_without(found, roster, fault, progress)
             except Refused as refusal:
                 restarts += 1
-                if refusal.reason != "run" or restarts > _RESTARTS:
+                if refusal.reason not in _PASSING or restarts > _RESTARTS:
                     raise
             before = rounds
 

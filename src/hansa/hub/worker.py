@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from hansa.errors import HansaError
 from hansa.hub.config import HubFolder
 from hansa.hub.jobs import Worker
 from hansa.hub.opening import open_hub
@@ -19,7 +20,7 @@ _LOOK = 1.0
 
 
 def main(folder: Path, name: str) -> None:
-    """Run jobs until SIGTERM; a newer charter is taken up between two jobs."""
+    """Run jobs until SIGTERM, or until its hub is gone; a newer charter is taken up between two jobs."""
     home, stopping = HubFolder(folder), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -32,10 +33,13 @@ def _until_new_charter(home: HubFolder, name: str, stopping: threading.Event) ->
     opened = open_hub(home, clock=_now, waiting=lambda nodes: told[0].waiting(nodes) if told else None)
     pausing = threading.Event()
 
+    parent = os.getppid()
+
     def look() -> None:
         while not pausing.is_set():
-            version = home.charter(now=_now()).charter.charter_version
-            if stopping.wait(_LOOK) or version > opened.charter.charter.charter_version:
+            if os.getppid() != parent:
+                stopping.set()
+            if stopping.wait(_LOOK) or _version(home) > opened.charter.charter.charter_version:
                 pausing.set()
 
     looking = threading.Thread(target=look, name="charter", daemon=True)
@@ -47,6 +51,14 @@ def _until_new_charter(home: HubFolder, name: str, stopping: threading.Event) ->
     finally:
         pausing.set()
         opened.close()
+
+
+def _version(home: HubFolder) -> int:
+    """The charter's version; 0 while it cannot be read, so that the last good one stands."""
+    try:
+        return home.charter(now=_now()).charter.charter_version
+    except (HansaError, OSError):
+        return 0
 
 
 def _now() -> dt.datetime:
