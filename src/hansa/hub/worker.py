@@ -9,9 +9,11 @@ import sys
 import threading
 from pathlib import Path
 
+from hansa.engine.logs import configure_logs
 from hansa.errors import HansaError
 from hansa.hub.config import HubFolder
 from hansa.hub.jobs import Worker
+from hansa.hub.metrics import PlanMetrics
 from hansa.hub.opening import open_hub
 
 __all__ = ["main"]
@@ -21,14 +23,15 @@ _LOOK = 1.0
 
 def main(folder: Path, name: str) -> None:
     """Run jobs until SIGTERM, or until its hub is gone; a newer charter is taken up between two jobs."""
-    home, stopping = HubFolder(folder), threading.Event()
+    configure_logs(f"hub {name}")
+    home, stopping, metrics = HubFolder(folder), threading.Event(), PlanMetrics()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     while not stopping.is_set():
-        _until_new_charter(home, f"{name}.{os.getpid()}", stopping)
+        _until_new_charter(home, f"{name}.{os.getpid()}", stopping, metrics)
 
 
-def _until_new_charter(home: HubFolder, name: str, stopping: threading.Event) -> None:
+def _until_new_charter(home: HubFolder, name: str, stopping: threading.Event, metrics: PlanMetrics) -> None:
     told: list[Worker] = []
     opened = open_hub(home, clock=_now, waiting=lambda nodes: told[0].waiting(nodes) if told else None)
     pausing = threading.Event()
@@ -46,7 +49,7 @@ def _until_new_charter(home: HubFolder, name: str, stopping: threading.Event) ->
     looking.start()
     try:
         lease = dt.timedelta(seconds=home.config.lease_seconds)
-        told.append(Worker(opened.hub, opened.store, name, _now, lease))
+        told.append(Worker(opened.hub, opened.store, name, _now, lease, metrics))
         told[0].run(pausing)
     finally:
         pausing.set()
