@@ -104,6 +104,25 @@ def test_no_command_is_documented_that_is_gone() -> None:
     assert set(headings) == set(COMMANDS)
 
 
+def lines_typed(file: Path) -> Iterator[str]:
+    """Commands of ours in blocks of a page that are not run where the page is checked."""
+    shown = re.compile(r"^```(?:text|console machine=\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    for body in shown.findall(file.read_text(encoding="utf-8")):
+        for line in body.replace("\\\n", " ").splitlines():
+            if line.removeprefix("$ ").startswith("hansa "):
+                yield line.removeprefix("$ ")
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_commands_that_pages_only_show_exist_with_their_options(file: Path) -> None:
+    for line in lines_typed(file):
+        typed = line.split("  #")[0].split()
+        path = max((name for name in COMMANDS if typed[: len(name.split())] == name.split()), key=len)
+        assert not isinstance(COMMANDS[path], click.Group) or "--help" in typed, f"there is no command {line}"
+        known = {name for option in COMMANDS[path].params for name in option.opts}
+        assert {word for word in typed if word.startswith("--")} - {"--help"} <= known, line
+
+
 # --- settings -----------------------------------------------------------------------------------------------
 
 

@@ -109,10 +109,16 @@ class Players:
             self.daemons[machine].send_signal(signal.SIGTERM)
         return [self.daemons.pop(machine).wait(40) for machine in machines]
 
-    def kill_all(self) -> None:
+    def stop_what_is_left(self) -> None:
+        """Politely first: a hub ends what it has started, and a killed one cannot."""
         for daemon in self.daemons.values():
-            daemon.kill()
-            daemon.wait()
+            daemon.terminate()
+        for daemon in self.daemons.values():
+            try:
+                daemon.wait(40)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
 
     def _filled(self, command: str, fill: Mapping[str, str]) -> str:
         command = command.replace("192.0.2.10", "127.0.0.1")
@@ -164,7 +170,7 @@ def players(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Players
     try:
         yield made
     finally:
-        made.kill_all()
+        made.stop_what_is_left()
 
 
 def test_the_pages_can_be_followed_to_a_result_and_leave_out_nothing(players: Players) -> None:

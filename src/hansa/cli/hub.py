@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hansa.cli.backup import hub_backup, hub_restore
 from hansa.cli.output import as_json, json_option, show
 from hansa.cli.parties import PARTY, now, party_options, read_party, serve_until_told
 
@@ -25,6 +26,10 @@ _REQUEST = click.argument("request", type=click.Path(exists=True, dir_okay=False
 @click.group()
 def hub() -> None:
     """Run a league's hub, and keep its charter."""
+
+
+hub.add_command(hub_backup)
+hub.add_command(hub_restore)
 
 
 @hub.command()
@@ -102,9 +107,11 @@ def revoke(folder: Path, member: str) -> None:
 @_FOLDER
 def serve(folder: Path) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C); plans under way are finished or handed on."""
-    from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.engine.logs import configure_logs  # loaded late, as above
+    from hansa.hub.config import HubFolder
     from hansa.hub.daemon import HubDaemon
 
+    configure_logs("hub")
     daemon = HubDaemon(HubFolder(folder), now)
     daemon.start()
     show(f"hub of {daemon.folder.config.league}: serving at {daemon.open.charter.charter.api}")

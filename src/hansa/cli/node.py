@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hansa.cli.backup import node_backup, node_restore
 from hansa.cli.output import as_json, json_option, show
 from hansa.cli.parties import now, party_options, read_party, serve_until_told
 
@@ -30,6 +31,10 @@ _BY = click.option("--by", required=True, help="Who decides; it stands in the au
 @click.group()
 def node() -> None:
     """Run a custodian's node and decide what it answers."""
+
+
+node.add_command(node_backup)
+node.add_command(node_restore)
 
 
 @node.command()
@@ -79,9 +84,11 @@ def join(folder: Path) -> None:
 )
 def serve(folder: Path, wait: float) -> None:
     """Answer the league until told to stop (SIGTERM or Ctrl-C); what is under way is finished."""
-    from hansa.node.config import NodeFolder  # loaded late, as above
+    from hansa.engine.logs import configure_logs  # loaded late, as above
+    from hansa.node.config import NodeFolder
     from hansa.node.daemon import NodeDaemon
 
+    configure_logs(f"node {NodeFolder(folder).config.name}")
     daemon = _started(lambda: NodeDaemon(NodeFolder(folder), clock=now), wait)
     show(f"node {daemon.node.context.name}: serving")
     serve_until_told(lambda: daemon.write_status("serving"))

@@ -17,9 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hansa.engine.logs import log_event
+from hansa.engine.metrics import MetricsServer, serve_metrics
 from hansa.engine.server import NatsServer, start_server
 from hansa.errors import HansaError, Unreachable
 from hansa.hub.config import HubFolder
+from hansa.hub.metrics import CountedApi, HubMetrics, plan_environment
 from hansa.hub.opening import OpenHub, open_hub
 from hansa.hub.serving import ApiServer, LiveService
 from hansa.wire import open_message, seal
@@ -45,6 +48,8 @@ class HubDaemon:
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
     _watcher: threading.Thread | None = field(init=False, default=None)
     _api: ApiServer | None = field(init=False, default=None)
+    _metrics: HubMetrics = field(init=False)
+    _metrics_server: MetricsServer | None = field(init=False, default=None)
 
     def start(self) -> None:
         """Messaging server, connection, plan processes, and the charter's watch.
@@ -58,14 +63,18 @@ class HubDaemon:
         """
         config = self.folder.config
         charter = self.folder.charter(now=self.clock())
+        self._metrics = HubMetrics(self.folder.path / "metrics", self.folder.database, self.clock)
+        if config.metrics_port is not None:
+            self._metrics_server = serve_metrics(config.metrics_port, self._metrics.registry)
         if not config.servers:
             self._start_messaging(charter)
         self.open = open_hub(self.folder, clock=self.clock)
         self._workers = [self._start_worker(number) for number in range(config.workers)]
-        self._api = ApiServer(LiveService(self.folder, lambda: self.open, self.clock))
+        self._api = CountedApi(LiveService(self.folder, lambda: self.open, self.clock), self._metrics)
         self._api.start()
         self._watcher = threading.Thread(target=self._watch, name="charter", daemon=True)
         self._watcher.start()
+        log_event("hub serving")
 
     def close(self) -> None:
         """Let plan processes finish their job, then end everything that was started here."""
@@ -83,9 +92,13 @@ class HubDaemon:
         if self._watcher is not None:
             self._watcher.join()
         self.write_status()
+        if self._metrics_server is not None:
+            self._metrics_server.close()
+        self._metrics.close()
         self.open.close()
         if self._server is not None:
             self._server.stop()
+        log_event("hub stopped")
 
     def write_status(self) -> None:
         """Keep what ``hansa hub status`` shows."""
@@ -95,6 +108,7 @@ class HubDaemon:
             node: "present" if self.open.endpoint.present(node, charter=version) else "absent"
             for node in self.open.hub.cohorts
         }
+        self._metrics.beats({node: state == "present" for node, state in nodes.items()})
         content = {
             "state": "stopped" if self._stopping.is_set() else "serving",
             "pid": os.getpid(),
@@ -120,7 +134,7 @@ class HubDaemon:
 
     def _start_worker(self, number: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "hansa.hub.worker", str(self.folder.path), f"worker-{number}"]
-        return subprocess.Popen(command)  # noqa: S603  # this interpreter, this package
+        return subprocess.Popen(command, env=plan_environment(self._metrics.folder))  # noqa: S603  # this interpreter, this package
 
     def _watch(self) -> None:
         while not self._stopping.wait(_WATCH):
@@ -164,6 +178,7 @@ class HubDaemon:
         """A plan process that died is replaced; its job goes on from the journal."""
         for number, worker in enumerate(self._workers):
             if worker.poll() is not None and not self._stopping.is_set():
+                log_event("plan process replaced", level="warning")
                 self._workers[number] = self._start_worker(number)
 
     def _follow_messaging(self) -> None:
@@ -171,6 +186,7 @@ class HubDaemon:
         if self._server is not None and not self._server.running and not self._stopping.is_set():
             with suppress(Unreachable):  # tried again at the next look
                 self._start_messaging(self.open.charter)
+                log_event("messaging server restarted", level="warning")
 
 
 def read_status(folder: Path) -> dict[str, object] | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from hansa.engine.outcome_json import error_to_json, outcome_to_json
 from hansa.errors import HansaError, Refused
 from hansa.hub.coordinator import Hub
+from hansa.hub.metrics import PlanMetrics
 from hansa.store import HubStore, Job
 
 __all__ = ["Worker"]
@@ -32,6 +33,7 @@ class Worker:
     name: str
     clock: Callable[[], dt.datetime]
     lease: dt.timedelta = dt.timedelta(seconds=30)
+    metrics: PlanMetrics = field(default_factory=PlanMetrics)
     _job: Job | None = None
     _said: dict[str, object] = field(default_factory=dict)
 
@@ -54,6 +56,7 @@ class Worker:
         renewing = threading.Thread(target=self._renew, args=(job, lost, done), daemon=True)
         renewing.start()
         self._job, self._said = job, {}
+        self.metrics.started(job)
         try:
             state, detail = self._result(job, lost)
         finally:
@@ -61,12 +64,14 @@ class Worker:
             done.set()
             renewing.join()
         self.store.finish(job.id, self.name, state, detail, now=self.clock())
+        self.metrics.ended(job, state, detail)
 
     def _result(self, job: Job, lost: threading.Event) -> tuple[str, str]:
         def progress(text: str) -> None:
             if lost.is_set():
                 raise Refused("the run was cancelled", fix="start it again", reason="cancelled")
             self._said = _place(text)
+            self.metrics.asked(job, self._said)
             self._note(job, self._said)
 
         try:

@@ -9,14 +9,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from hansa.engine.link import Link, LinkSettings
+from hansa.engine.logs import log_event
 from hansa.engine.messaging import NodeEndpoint, Timing
+from hansa.engine.metrics import serve_metrics
 from hansa.errors import HansaError, ProtocolError
 from hansa.node.config import NodeFolder
+from hansa.node.metrics import NodeMetrics
 from hansa.node.opening import open_node
 from hansa.node.service import Node
 from hansa.wire import Message, open_message, peek, seal
@@ -55,6 +59,11 @@ class NodeDaemon:
             authority=folder.authority(self._charter),
         )
         self._link = Link(settings)
+        self._metrics = NodeMetrics(
+            self.node.context.store,
+            paused=lambda: is_paused(folder.path),
+            connected=lambda: self._link.connected,
+        )
         hub = self._charter.directory.public_key("hub-agree", "hub")
         secret = pair_secret(folder.keys.agreement("agree"), hub, league=charter.league)
         self._endpoint = NodeEndpoint(
@@ -67,10 +76,24 @@ class NodeDaemon:
             charter=lambda: self._charter.charter.charter_version,
         )
         self._since = clock()
+        self._metrics_server = None
+        if folder.config.metrics_port is not None:
+            try:
+                self._metrics_server = serve_metrics(folder.config.metrics_port, self._metrics.registry)
+            except HansaError:
+                self._endpoint.close()
+                raise
         self.write_status("serving")
+        log_event("node serving", node=folder.config.name)
 
     def handle(self, data: bytes) -> bytes:
         """Answer one message (see :meth:`hansa.node.service.Node.handle`); never raises."""
+        began = time.monotonic()
+        answer = self._handled(data)
+        self._metrics.answered(data, answer, time.monotonic() - began)
+        return answer
+
+    def _handled(self, data: bytes) -> bytes:
         try:
             kind = peek(data).kind
             if kind == CharterShown.kind():
@@ -84,10 +107,14 @@ class NodeDaemon:
     def close(self) -> None:
         """Finish what is under way, and leave."""
         self._endpoint.close()
+        if self._metrics_server is not None:
+            self._metrics_server.close()
         self.write_status("stopped")
+        log_event("node stopped", node=self._folder.config.name)
 
     def write_status(self, state: str) -> None:
         """Keep what ``hansa node status`` shows; leave out certificates that expired meanwhile."""
+        self._metrics.beats(connected=self._link.connected)
         self.node.context.directory = self._folder.charter(now=self._clock()).directory
         content = {
             "state": state,
