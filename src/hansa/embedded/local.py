@@ -17,15 +17,15 @@ from hansa.embedded.keys import LeagueKeys, make_keys
 from hansa.engine import InProcess
 from hansa.errors import PolicyError, StudyError
 from hansa.governance import ConsentRegister, Policy, everyone_consents, owner_policy, read_policy
-from hansa.harmonise import DataLike, encode_persons, infer_dictionary, open_source, read_chunks, read_dictionary
+from hansa.harmonise import DataLike, infer_dictionary, read_dictionary
 from hansa.hub.coordinator import Hub
 from hansa.hub.log import HubLog
 from hansa.hub.rounds import Exchange
 from hansa.log import format_verifier_key, witness_key
 from hansa.model import Dictionary, Party
-from hansa.node.analysis_set import Data
 from hansa.node.context import NodeContext, NodeSettings
 from hansa.node.service import Node
+from hansa.node.work import codes_kept_in, open_work
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.catalogue import catalogue
 from hansa.store import HubStore, NodeStore
@@ -140,8 +140,7 @@ class _Making:
 
     def node(self, name: str, data: DataLike, policy: Policy) -> Node:
         store = NodeStore(None if self.folder is None else self.folder / f"node-{name}.db")
-        cohort = _data(data, self.dictionary, store)
-        everyone = everyone_consents(code for codes in cohort.codes for code in codes)
+        work = open_work(data, self.dictionary, codes_kept_in(store, self.dictionary), isolate=False)
         settings = NodeSettings(
             name=name,
             policy=policy,
@@ -150,18 +149,10 @@ class _Making:
             limits=self.limits,
             facts={"consent.register": True, "requester.owns_data": True},
         )
-        register = self.consent.get(name, everyone)
+        register = self.consent.get(name, everyone_consents(work.people))
         keys = self.keys
-        context = NodeContext(settings, cohort, register, keys.nodes[name], keys.directory, store, _Clock())
+        context = NodeContext(settings, work, register, keys.nodes[name], keys.directory, store, _Clock())
         return Node(context, keys.witnesses[name])
-
-
-def _data(data: DataLike, dictionary: Dictionary, store: NodeStore) -> Data:
-    source = open_source(data)
-    people = [chunk.person for chunk in read_chunks(source, dictionary, [])]
-    codes, new = encode_persons(people, store.persons(), one_row_per_person=dictionary.one_row_per_person)
-    store.add_persons(new)
-    return Data(source, dictionary, codes)
 
 
 def _policy_for(name: str, policy: PolicyLike | Mapping[str, PolicyLike] | None) -> Policy:

@@ -13,18 +13,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hansa.engine.logs import log_event
-from hansa.engine.metrics import MetricsServer, serve_metrics
+from hansa.engine.metrics import serve_metrics
 from hansa.engine.server import NatsServer, start_server
 from hansa.errors import HansaError, Unreachable
 from hansa.hub.config import HubFolder
 from hansa.hub.metrics import CountedApi, HubMetrics, plan_environment
 from hansa.hub.opening import OpenHub, open_hub
-from hansa.hub.serving import ApiServer, LiveService
+from hansa.hub.serving import LiveService
 from hansa.wire import open_message, seal
 from hansa.wire.charter import KnownCharter
 from hansa.wire.messages import CharterShown, CharterTaken
@@ -46,10 +46,8 @@ class HubDaemon:
     _server: NatsServer | None = field(init=False, default=None)
     _workers: list[subprocess.Popen[bytes]] = field(init=False, default_factory=list)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
-    _watcher: threading.Thread | None = field(init=False, default=None)
-    _api: ApiServer | None = field(init=False, default=None)
     _metrics: HubMetrics = field(init=False)
-    _metrics_server: MetricsServer | None = field(init=False, default=None)
+    _started: ExitStack = field(init=False, default_factory=ExitStack)
 
     def start(self) -> None:
         """Messaging server, connection, plan processes, and the charter's watch.
@@ -61,26 +59,41 @@ class HubDaemon:
         StoreError
             If the store cannot be opened.
         """
+        with ExitStack() as started:
+            self._bring_up(started)
+            self._started = started.pop_all()
+        log_event("hub serving")
+
+    def _bring_up(self, started: ExitStack) -> None:
+        """One thing after the other; ``started`` takes down what is up, in the opposite order."""
         config = self.folder.config
         charter = self.folder.charter(now=self.clock())
         self._metrics = HubMetrics(self.folder.path / "metrics", self.folder.database, self.clock)
+        started.callback(self._metrics.close)
         if config.metrics_port is not None:
-            self._metrics_server = serve_metrics(config.metrics_port, self._metrics.registry)
+            started.callback(serve_metrics(config.metrics_port, self._metrics.registry).close)
         if not config.servers:
             self._start_messaging(charter)
+            started.callback(self._stop_messaging)
         self.open = open_hub(self.folder, clock=self.clock)
-        self._workers = [self._start_worker(number) for number in range(config.workers)]
-        self._api = CountedApi(LiveService(self.folder, lambda: self.open, self.clock), self._metrics)
-        self._api.start()
-        self._watcher = threading.Thread(target=self._watch, name="charter", daemon=True)
-        self._watcher.start()
-        log_event("hub serving")
+        started.callback(self._leave)
+        started.callback(self.write_status)
+        started.callback(self._end_workers)
+        self._workers.extend(self._start_worker(number) for number in range(config.workers))
+        api = CountedApi(LiveService(self.folder, lambda: self.open, self.clock), self._metrics)
+        api.start()
+        started.callback(api.stop)
+        watcher = threading.Thread(target=self._watch, name="charter", daemon=True)
+        watcher.start()
+        started.callback(watcher.join)
+        started.callback(self._stopping.set)
 
     def close(self) -> None:
         """Let plan processes finish their job, then end everything that was started here."""
-        self._stopping.set()
-        if self._api is not None:
-            self._api.stop()
+        self._started.close()
+        log_event("hub stopped")
+
+    def _end_workers(self) -> None:
         for worker in self._workers:
             worker.terminate()
         for worker in self._workers:
@@ -89,16 +102,6 @@ class HubDaemon:
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()
-        if self._watcher is not None:
-            self._watcher.join()
-        self.write_status()
-        if self._metrics_server is not None:
-            self._metrics_server.close()
-        self._metrics.close()
-        self.open.close()
-        if self._server is not None:
-            self._server.stop()
-        log_event("hub stopped")
 
     def write_status(self) -> None:
         """Keep what ``hansa hub status`` shows."""
@@ -131,6 +134,13 @@ class HubDaemon:
         text = self.folder.server_config(charter.charter)
         ports = [(config.host, config.messaging_port)]
         self._server = start_server(text, self.folder.path / "messaging", ports=ports)
+
+    def _stop_messaging(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+
+    def _leave(self) -> None:
+        self.open.close()  # the one that stands then: the watch opens another with each charter
 
     def _start_worker(self, number: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "hansa.hub.worker", str(self.folder.path), f"worker-{number}"]

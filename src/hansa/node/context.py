@@ -1,14 +1,16 @@
-"""What every part of a node works with: its settings, data, keys, store and clock."""
+"""What every part of a node works with: its settings, rows, keys, store and clock."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyroaring import AbstractBitMap
 
+from hansa.errors import Refused
 from hansa.governance import (
     ConsentRegister,
     Epoch,
@@ -19,7 +21,7 @@ from hansa.governance import (
     still_consented,
 )
 from hansa.model import Study
-from hansa.node.analysis_set import AnalysisSet, Data, select_people
+from hansa.node.rows import STEP_FAILED, Rows, Work
 from hansa.node.run import disclosure_refused
 from hansa.privacy.rules import Breach
 from hansa.privacy.thresholds import Thresholds, tighten
@@ -55,7 +57,7 @@ class NodeContext:
     """One node's own things; ``consent`` is the register as it stands now."""
 
     settings: NodeSettings
-    data: Data
+    work: Work
     consent: ConsentRegister
     signer: Signer
     directory: Directory
@@ -69,7 +71,7 @@ class NodeContext:
 
     def question(self, study: Study, analysis: str) -> Question:
         """An analysis of a study, read against this node's dictionary and methods."""
-        return read_question(study, analysis, self.data.dictionary, self.settings.methods)
+        return read_question(study, analysis, self.work.dictionary, self.settings.methods)
 
     def limits(self, study: Study) -> Thresholds:
         """The league's limits, tightened by this node's policy and by the study."""
@@ -102,9 +104,21 @@ class NodeContext:
         willing = consented(self.consent, *consent_codes(study.purpose))
         return last.number == number and still_consented(last, willing)
 
-    def select(self, study: Study, analysis: str, people: AbstractBitMap) -> AnalysisSet:
-        """The analysis set of a question among these people."""
-        return select_people(self.question(study, analysis), self.data, people)
+    def select(self, study: Study, analysis: str, people: AbstractBitMap) -> Rows:
+        """The rows of a question among these people."""
+        question = self.question(study, analysis)
+        with self.at_work(study.id):
+            return self.work.select(question, analysis, people)
+
+    @contextmanager
+    def at_work(self, study: str) -> Iterator[None]:
+        """Keep for the steward why a step came to nothing; outside only the refusal's words are known."""
+        try:
+            yield
+        except Refused as refusal:
+            if refusal.reason == STEP_FAILED:
+                self.store.note_event("step failed", study, f"{refusal.what}: {refusal.why}")
+            raise
 
     def now(self) -> str:
         """UTC, to the millisecond."""

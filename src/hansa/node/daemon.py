@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,10 +49,20 @@ class NodeDaemon:
     def __init__(self, folder: NodeFolder, *, clock: Callable[[], dt.datetime], timing: Timing | None = None) -> None:
         self._folder = folder
         self._clock = clock
+        self._since = clock()
         self._charter = folder.charter(now=clock())
         self._signer = folder.keys.signer("sign", folder.config.name)
-        self.node: Node = open_node(folder, self._charter, clock=clock)
-        charter = self._charter.charter
+        with ExitStack() as started:
+            self._bring_up(started, timing)
+            self._started = started.pop_all()
+        self.write_status("serving")
+        log_event("node serving", node=folder.config.name)
+
+    def _bring_up(self, started: ExitStack, timing: Timing | None) -> None:
+        """One thing after the other; ``started`` takes down what is up, in the opposite order."""
+        folder, charter = self._folder, self._charter.charter
+        self.node: Node = open_node(folder, self._charter, clock=self._clock)
+        started.callback(self.node.close)
         settings = LinkSettings(
             servers=folder.config.servers or charter.servers,
             name=folder.config.name,
@@ -59,32 +70,25 @@ class NodeDaemon:
             authority=folder.authority(self._charter),
         )
         self._link = Link(settings)
+        started.callback(self._link.close)
         self._metrics = NodeMetrics(
             self.node.context.store,
             paused=lambda: is_paused(folder.path),
             connected=lambda: self._link.connected,
         )
+        if folder.config.metrics_port is not None:
+            started.callback(serve_metrics(folder.config.metrics_port, self._metrics.registry).close)
         hub = self._charter.directory.public_key("hub-agree", "hub")
-        secret = pair_secret(folder.keys.agreement("agree"), hub, league=charter.league)
         self._endpoint = NodeEndpoint(
             self._link,
             charter.league,
             folder.config.name,
-            secret,
+            pair_secret(folder.keys.agreement("agree"), hub, league=charter.league),
             self.handle,
             timing=timing,
             charter=lambda: self._charter.charter.charter_version,
         )
-        self._since = clock()
-        self._metrics_server = None
-        if folder.config.metrics_port is not None:
-            try:
-                self._metrics_server = serve_metrics(folder.config.metrics_port, self._metrics.registry)
-            except HansaError:
-                self._endpoint.close()
-                raise
-        self.write_status("serving")
-        log_event("node serving", node=folder.config.name)
+        started.callback(self._endpoint.close)
 
     def handle(self, data: bytes) -> bytes:
         """Answer one message (see :meth:`hansa.node.service.Node.handle`); never raises."""
@@ -106,9 +110,7 @@ class NodeDaemon:
 
     def close(self) -> None:
         """Finish what is under way, and leave."""
-        self._endpoint.close()
-        if self._metrics_server is not None:
-            self._metrics_server.close()
+        self._started.close()
         self.write_status("stopped")
         log_event("node stopped", node=self._folder.config.name)
 

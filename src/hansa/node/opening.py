@@ -8,14 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyroaring import BitMap
+
 from hansa.errors import DataError
 from hansa.governance import ConsentRegister, everyone_consents, grant
 from hansa.harmonise import encode_persons, open_source, read_chunks
 from hansa.model import Dictionary
-from hansa.node.analysis_set import Data
-from hansa.node.config import NodeFolder
+from hansa.node.config import NodeConfig, NodeFolder
 from hansa.node.context import NodeContext, NodeSettings
+from hansa.node.rows import Work
 from hansa.node.service import Node
+from hansa.node.work import codes_kept_in, open_work
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.catalogue import catalogue
 from hansa.store import NodeStore
@@ -63,7 +66,7 @@ def open_node(folder: NodeFolder, charter: KnownCharter, *, clock: Callable[[], 
     config, keys = folder.config, folder.keys
     dictionary = Dictionary.model_validate_json(charter.charter.dictionary)
     store = NodeStore(folder.store)
-    data = _data(folder.data, dictionary, store)
+    work = _work(config, folder.data, dictionary, store)
     settings = NodeSettings(
         name=config.name,
         policy=folder.policy,
@@ -72,21 +75,27 @@ def open_node(folder: NodeFolder, charter: KnownCharter, *, clock: Callable[[], 
         limits=Thresholds(min_nodes=charter.charter.min_nodes),
         facts=config.facts,
     )
-    register = _consent(folder, store, [code for codes in data.codes for code in codes.tolist()])
+    register = _consent(folder, store, work.people)
     signer = keys.signer("sign", config.name)
-    context = NodeContext(settings, data, register, signer, charter.directory, store, clock)
+    context = NodeContext(settings, work, register, signer, charter.directory, store, clock)
     return Node(context, keys.signing_key("witness"))
 
 
-def _data(source: str, dictionary: Dictionary, store: NodeStore) -> Data:
-    opened = open_source(source)
-    people = [chunk.person for chunk in read_chunks(opened, dictionary, [])]
-    codes, new = encode_persons(people, store.persons(), one_row_per_person=dictionary.one_row_per_person)
-    store.add_persons(new)
-    return Data(opened, dictionary, codes)
+def _work(config: NodeConfig, source: str, dictionary: Dictionary, store: NodeStore) -> Work:
+    work = open_work(
+        source,
+        dictionary,
+        codes_kept_in(store, dictionary),
+        isolate=config.isolate,
+        memory=config.limits.memory_mb << 20,
+        seconds=config.limits.seconds,
+    )
+    for word in work.weaker:
+        store.note_event("weaker isolation", "", word)
+    return work
 
 
-def _consent(folder: NodeFolder, store: NodeStore, everyone: list[int]) -> ConsentRegister:
+def _consent(folder: NodeFolder, store: NodeStore, everyone: BitMap) -> ConsentRegister:
     said = folder.config.consent
     if said == "everyone":
         return everyone_consents(everyone)

@@ -41,6 +41,7 @@ __all__ = [
     "count_exposures",
     "count_weights",
     "exposure_key",
+    "preparation_key",
     "prepare",
     "prepare_and_count",
     "reads",
@@ -90,6 +91,11 @@ def exposure_key(preparation: Preparation, arguments: Arguments) -> bytes:
     chosen = dict(arguments) if names is None else {name: arguments.get(name) for name in names}
     source = preparation.exposures
     return hashlib.sha256(encode([source.__module__, source.__qualname__, chosen])).digest()
+
+
+def preparation_key(preparation: Preparation, arguments: Arguments) -> bytes:
+    """What the arrays depend on, among those of one analysis set."""
+    return hashlib.sha256(encode([preparation.name, arguments])).digest()
 
 
 def reads(preparation: Preparation, arguments: Arguments) -> tuple[Expr, ...]:

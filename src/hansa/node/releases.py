@@ -75,9 +75,10 @@ def _checked(
     if code != __version__:
         raise ProtocolError("the hub runs another version of the methods", fix="update hub or node")
     epoch = node.epoch(study)
-    among = node.select(study, analysis, epoch.people)
+    rows = node.select(study, analysis, epoch.people)
     past = node.store.populations(release=True)
-    found = estimate(node.name, among, past, node.limits(study), epoch=f"{purpose_key(study)} {epoch.number}")
+    with node.at_work(study.id):
+        found = estimate(node.name, rows, past, node.limits(study), epoch=f"{purpose_key(study)} {epoch.number}")
     if found.breaches:
         node.note_breaches(study.id, found.breaches)
         raise disclosure_refused()
@@ -86,7 +87,7 @@ def _checked(
         study=study.id,
         run=run,
         round=None,
-        step=among.question.method.name,
+        step=rows.question.method.name,
         array=leaves[0],
         shape="",
         disclosure="releasable",
@@ -94,6 +95,6 @@ def _checked(
         receiver=leaves[1],
         checks=" ".join(CHECKS),
     )
-    digest = hashlib.sha256(among.question.digest + run.encode()).digest()
+    digest = hashlib.sha256(rows.question.digest + run.encode()).digest()
     node.store.record_answer([entry], found.populations, epoch=epoch.number, digest=digest, release=True)
     return found

@@ -7,8 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from pyroaring import BitMap
-
 from hansa.errors import ProtocolError, Refused
 from hansa.governance import Epoch
 from hansa.model import Study
@@ -66,18 +64,17 @@ class Rounds:
         study = permitted(self._node, asked.study, roster=asked.roster)
         self._check_opening(asked, study)
         epoch = self._node.epoch(study)
-        among = self._node.select(study, asked.analysis, epoch.people)
-        if asked.dictionary != among.question.dictionary_digest:
+        rows = self._node.select(study, asked.analysis, epoch.people)
+        if asked.dictionary != rows.question.dictionary_digest:
             raise ProtocolError("the hub works with another dictionary than this node", fix="agree on one version")
-        if among.question.sites:
+        if rows.question.sites:
             raise ProtocolError("this analysis asks for releases of sites, not for a total")
         run = NodeRun(
             node=self._node.name,
             study=asked.study,
             run=asked.run,
             roster=asked.roster,
-            method=among.question.method,
-            among=among,
+            rows=rows,
             limits=self._node.limits(study),
             epoch=epoch.number,
             consent=self._node.consent,
@@ -117,7 +114,8 @@ class Rounds:
             self._runs.pop(run.run)
             raise Refused("the epoch of this run has ended", fix="start the analysis again", reason="epoch")
         try:
-            current = run.count(asked)
+            with self._node.at_work(run.study):
+                current = run.count(asked)
         except Refused:
             self._end(run)
             raise
@@ -201,12 +199,9 @@ class Rounds:
         return self._sets[key]
 
     def _analysis_set(self, study: Study, name: str, epoch: Epoch) -> Population:
-        among = self._node.select(study, name, epoch.people)
-        people = BitMap()
-        for part in among.people:
-            people.update(BitMap(part.codes))
-        roster = frozenset(study.analyses[name].nodes or study.cohorts)
-        return Population(among.question.set_digest, "set", False, among.question.touched, roster, people)
+        rows = self._node.select(study, name, epoch.people)
+        question, roster = rows.question, frozenset(study.analyses[name].nodes or study.cohorts)
+        return Population(question.set_digest, "set", False, question.touched, roster, rows.people())
 
     def _past(self) -> list[Population]:
         """Earlier totals, and this node's own releases: a release is a node set, of one."""
@@ -230,7 +225,7 @@ class Rounds:
         """The nodes that let this run's totals give their share away."""
         keys = self._node.directory.of("node-sign")
         opened = [open_message(envelope, AloneGranted, keys) for envelope in sealed]
-        wanted = (run.study, run.among.question.digest)
+        wanted = (run.study, run.question.digest)
         return frozenset(
             name
             for name, granted in opened
@@ -277,7 +272,7 @@ class Rounds:
         ]
         populations = current.counted.populations if current.counted else ()
         self._answered.extend([run.run] if current.counted else [])
-        digest = hashlib.sha256(run.among.question.digest + question_part(current.asked)).digest()
+        digest = hashlib.sha256(run.question.digest + question_part(current.asked)).digest()
         self._node.store.record_answer(entries, populations, epoch=run.epoch, digest=digest)
 
     def _entry(self, run: NodeRun, current: Round, array: str, shape: tuple[int, ...], disclosure: str) -> LedgerEntry:

@@ -17,27 +17,18 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from hansa.errors import HeadroomError, ProtocolError, Refused
 from hansa.governance import ConsentRegister
 from hansa.model.exposure import FloatArray
-from hansa.node.analysis_set import AnalysisSet
 from hansa.node.comparisons import Past, all_past, comparisons, epochs_digest, judge_comparison, numbers_of, remembered
-from hansa.node.prepared import (
-    Asking,
-    Prepared,
-    count_exposures,
-    count_weights,
-    exposure_key,
-    prepare,
-    prepare_and_count,
-    reads,
-    refined,
-)
+from hansa.node.prepared import Asking, exposure_key, reads
 from hansa.node.prepared import Counted as CountedExposures
+from hansa.node.rows import Found, Rows
 from hansa.privacy.counts import Tally
 from hansa.privacy.fixed_point import Lanes, decode, encode
 from hansa.privacy.history import Population, given_away
 from hansa.privacy.rules import ADVICE, Breach, counts_as_node, judge, judge_nodes, judge_parameters
 from hansa.privacy.secure_sum import SEED_BYTES, RoundContext, mask, pair_key, total_of
 from hansa.privacy.thresholds import Thresholds
-from hansa.stats.contract import Method, Share, Step, share, zero_totals
+from hansa.stats.contract import Step
+from hansa.stats.question import Question
 from hansa.wire import Message
 from hansa.wire import encode as to_cbor
 from hansa.wire.messages import RoundAsked, RunReady
@@ -89,8 +80,7 @@ class NodeRun:
     study: str
     run: str
     roster: tuple[str, ...]
-    method: Method
-    among: AnalysisSet
+    rows: Rows
     limits: Thresholds
     epoch: int
     consent: ConsentRegister
@@ -109,7 +99,11 @@ class NodeRun:
     current: Round | None = None
     _asked_before: list[Population] = field(default_factory=list)
     next_round: int = 0
-    _prepared: tuple[bytes, Prepared] | None = None
+
+    @property
+    def question(self) -> Question:
+        """What the run is about."""
+        return self.rows.question
 
     def start(self, ready: Mapping[str, RunReady], envelopes: Sequence[bytes], own: Sequence[Population]) -> bytes:
         """Agree with the other nodes of the roster; the binding that enters every mask.
@@ -131,7 +125,7 @@ class NodeRun:
         self.pair_keys = {
             node: self._pair_key(message.agreement) for node, message in ready.items() if node != self.node
         }
-        self.epochs = epochs_digest(self.among.question.study, ready)
+        self.epochs = epochs_digest(self.question.study, ready)
         self.past = all_past(ready, own)
         return self.binding
 
@@ -157,13 +151,14 @@ class NodeRun:
         step = self._step(asked)
         self._check_reads(step, asked)
         self.next_round += 1
-        counted = self._make_ready(step, asked)
-        found = self._share(step, asked)
-        blocks, pairs, tally = self._tally(step, asked, found, counted)
+        judged = exposure_key(step.preparation, asked.arguments) in self.judged
+        asking = None if judged else Asking(frozenset(self.roster), self.epochs, self.limits)
+        found = self.rows.ask(step, asked.arguments, asked.inputs, asking)
+        blocks, pairs, tally = self._tally(asked, found)
         values = np.concatenate([np.ravel(found.sums[o.name]) for o in step.outputs] or [np.zeros(0)])
         self._check_bounds(step, found)
         shapes = {name: value.shape for name, value in found.sums.items()}
-        self.current = Round(asked, round_request(asked), step, values, tally, blocks, counted, pairs, shapes)
+        self.current = Round(asked, round_request(asked), step, values, tally, blocks, found.counted, pairs, shapes)
         return self.current
 
     def judge(self, masked: Sequence[Lanes]) -> None:
@@ -221,7 +216,7 @@ class NodeRun:
         return self.current
 
     def _step(self, asked: RoundAsked) -> Step:
-        for step in self.method.steps:
+        for step in self.question.method.steps:
             if (step.name, step.version) == (asked.step, asked.step_version):
                 return step
         raise ProtocolError(
@@ -230,40 +225,13 @@ class NodeRun:
 
     def _check_reads(self, step: Step, asked: RoundAsked) -> None:
         """A round's arguments come from the hub: they may not reach beyond the variables of the question."""
-        question = self.among.question
+        question = self.question
         wanted = question.raw_of(reads(step.preparation, asked.arguments))
         if wanted - question.touched - question.raw:
             raise ProtocolError("a round asks for variables that the question does not name")
 
-    def _share(self, step: Step, asked: RoundAsked) -> Share:
-        shapes = step.shapes(step.preparation.dimensions(asked.arguments, self.among.question.variables))
-        assert self._prepared is not None
-        prepared = self._prepared[1]
-        if not prepared.partitions:
-            return Share(zero_totals(shapes), ())
-        return share(step, prepared.partitions, asked.inputs, shapes)
-
-    def _make_ready(self, step: Step, asked: RoundAsked) -> CountedExposures | None:
-        """Build the round's arrays where they are not there yet, and count what was not judged before."""
-        key = hashlib.sha256(to_cbor([step.preparation.name, asked.arguments])).digest()
-        known = self._prepared is not None and self._prepared[0] == key
-        judged = exposure_key(step.preparation, asked.arguments) in self.judged
-        what = (step.preparation, asked.arguments, self.among)
-        asking = Asking(frozenset(self.roster), self.epochs, self.limits)
-        if known:
-            return None if judged else count_exposures(*what, asking=asking)
-        before, self._prepared = self._prepared, None
-        made = refined(*what, built=before[1]) if judged and before is not None else None
-        del before  # free the old arrays before the new ones are built
-        if judged:
-            self._prepared = (key, made or prepare(*what))
-            return None
-        prepared, counted = prepare_and_count(*what, asking=asking)
-        self._prepared = (key, prepared)
-        return counted
-
     def _tally(
-        self, step: Step, asked: RoundAsked, found: Share, counted: CountedExposures | None
+        self, asked: RoundAsked, found: Found
     ) -> tuple[tuple[Tally, ...], tuple[tuple[str, str], ...], FloatArray]:
         """The tally's blocks, the kinds of the populations it compares, and its numbers.
 
@@ -272,6 +240,7 @@ class NodeRun:
         blocks: list[Tally] = []
         pairs: list[tuple[str, str]] = []
         numbers = [np.zeros(1)]
+        counted = found.counted
         if counted is not None:
             self._check_alone(counted.populations)
             numbers[0][0] = counts_as_node(counted.tallies, counted.strata, self.limits)
@@ -283,11 +252,9 @@ class NodeRun:
             numbers.extend(tally.numbers for tally in counted.tallies)
             numbers.extend(np.array(counts, dtype=np.float64) for _, counts in compared)
             self._asked_before.extend(counted.populations)
-        if step.weight_names:
-            assert self._prepared is not None
-            weights = count_weights(step, found, self._prepared[1])
-            blocks.append(weights)
-            numbers.append(weights.numbers)
+        if found.weights is not None:
+            blocks.append(found.weights)
+            numbers.append(found.weights.numbers)
         return tuple(blocks), tuple(pairs), np.concatenate(numbers)
 
     def _check_alone(self, populations: Sequence[Population]) -> None:
@@ -319,7 +286,7 @@ class NodeRun:
             found.extend(judge(Tally(block.block, totals[position:]), self.limits))
         return found
 
-    def _check_bounds(self, step: Step, found: Share) -> None:
+    def _check_bounds(self, step: Step, found: Found) -> None:
         for output in step.outputs:
             largest = np.abs(found.sums[output.name]).max(initial=0.0)
             if not largest <= output.bound:

@@ -81,6 +81,10 @@ class Node:
         self.context.consent = register
         self.context.store.note_event("consent changed", "", "")
 
+    def close(self) -> None:
+        """Let go of the rows; the process that holds them apart, if there is one, ends."""
+        self.context.work.close()
+
     def _answer(self, data: bytes) -> bytes:
         kind = peek(data).kind
         if kind not in self._answers:

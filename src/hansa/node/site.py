@@ -11,14 +11,16 @@ from hansa.errors import NotEstimable
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
-from hansa.node.prepared import Asking, Prepared, count_exposures, count_weights, exposure_key, prepare
+from hansa.node.prepared import Asking, Counted, Prepared, count_exposures, count_weights, exposure_key, prepare
+from hansa.node.rows import Observed, Rows
+from hansa.privacy.counts import Tally
 from hansa.privacy.history import Population, comparable, differences, isolates_few, judge_differences
 from hansa.privacy.rules import Breach, judge, judge_cross, judge_parameters
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Request, Step, Totals, share, zero_totals
 from hansa.stats.plain import to_plain
 
-__all__ = ["CHECKS", "SiteEstimate", "estimate"]
+__all__ = ["CHECKS", "SiteEstimate", "estimate", "observe"]
 
 CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
 
@@ -32,21 +34,39 @@ class SiteEstimate:
     populations: tuple[Population, ...]
 
 
-def estimate(
-    node: str, among: AnalysisSet, past: Sequence[Population], limits: Thresholds, *, epoch: str
-) -> SiteEstimate:
-    """Run the question's plan over this node's rows, watching every sum it asks for.
+def observe(among: AnalysisSet, asking: Asking) -> Observed:
+    """Run the question's plan over these rows, counting the people behind every sum it asks for.
 
     An estimate that the data do not determine is a result too: it says which term and why.
     """
-    cohorts = _OneSite(node, among, epoch, limits)
+    cohorts = _OneSite(among, asking)
     try:
         result = to_plain(among.question.method.plan(cohorts, among.question.arguments))
     except NotEstimable as fault:
         result = {"schema": "not-estimable/1.0", "what": fault.what, "why": fault.why, "fix": fault.fix}
-    populations = tuple(cohorts.populations.values())
-    breaches = (*cohorts.breaches, *_history(node, populations, past, limits))
-    return SiteEstimate(result, breaches, populations)
+    return Observed(result, tuple(cohorts.seen))
+
+
+def estimate(node: str, rows: Rows, past: Sequence[Population], limits: Thresholds, *, epoch: str) -> SiteEstimate:
+    """The question's result over this node's rows, every sum behind it judged."""
+    observed = rows.estimate(Asking(frozenset({node}), epoch, limits))
+    breaches: list[Breach] = []
+    found: dict[str, Population] = {}
+    for seen in observed.seen:
+        if isinstance(seen, Tally):
+            breaches.extend(judge(seen, limits))
+        else:
+            breaches.extend(_exposed(seen, limits))
+            found.update({population.id: population for population in seen.populations})
+    populations = tuple(found.values())
+    return SiteEstimate(observed.result, (*breaches, *_history(node, populations, past, limits)), populations)
+
+
+def _exposed(counted: Counted, limits: Thresholds) -> list[Breach]:
+    rules = (judge, judge_cross, judge_parameters)
+    found = [breach for tally in counted.tallies for rule in rules for breach in rule(tally, limits)]
+    sentence = "two people make up nearly all of this sum"
+    return [*found, *(Breach("dominance", place, sentence) for place in counted.dominated)]
 
 
 def _history(node: str, new: Sequence[Population], past: Sequence[Population], limits: Thresholds) -> list[Breach]:
@@ -69,13 +89,10 @@ def _history(node: str, new: Sequence[Population], past: Sequence[Population], l
 class _OneSite:
     """The cohorts that a plan sees when it runs at one site: only this one."""
 
-    node: str
     among: AnalysisSet
-    epoch: str
-    limits: Thresholds
-    breaches: list[Breach] = field(default_factory=list)
-    populations: dict[str, Population] = field(default_factory=dict)
-    _judged: set[bytes] = field(default_factory=set)
+    asking: Asking
+    seen: list[Counted | Tally] = field(default_factory=list)
+    _counted: set[bytes] = field(default_factory=set)
     _prepared: tuple[object, Prepared] | None = None
 
     @property
@@ -85,36 +102,24 @@ class _OneSite:
     def sum(self, step: str, request: Request, /, **inputs: FloatArray | float) -> Totals:
         found = next(candidate for candidate in self.among.question.method.steps if candidate.name == step)
         shapes = found.shapes(found.preparation.dimensions(request.arguments, self.variables))
-        self._judge_exposures(found, request)
+        self._count(found, request)
         prepared = self._arrays(found, request)
         if not prepared.partitions:
             return zero_totals(shapes)
         arrays = {name: np.asarray(value, dtype=np.float64) for name, value in inputs.items()}
         given = share(found, prepared.partitions, arrays, shapes)
         if found.weight_names:
-            self.breaches.extend(judge(count_weights(found, given, prepared), self.limits))
+            self.seen.append(count_weights(found, given, prepared))
         return given.sums
 
     def sum_many(self, step: str, request: Request, rounds: Sequence[Mapping[str, FloatArray]]) -> list[Totals]:
         return [self.sum(step, request, **inputs) for inputs in rounds]
 
-    def _judge_exposures(self, step: Step, request: Request) -> None:
+    def _count(self, step: Step, request: Request) -> None:
         key = exposure_key(step.preparation, request.arguments)
-        if key in self._judged:
-            return
-        self._judged.add(key)
-        counted = count_exposures(
-            step.preparation,
-            request.arguments,
-            self.among,
-            asking=Asking(frozenset({self.node}), self.epoch, self.limits),
-        )
-        for tally in counted.tallies:
-            for rule in (judge, judge_cross, judge_parameters):
-                self.breaches.extend(rule(tally, self.limits))
-        sentence = "two people make up nearly all of this sum"
-        self.breaches.extend(Breach("dominance", place, sentence) for place in counted.dominated)
-        self.populations.update({population.id: population for population in counted.populations})
+        if key not in self._counted:
+            self._counted.add(key)
+            self.seen.append(count_exposures(step.preparation, request.arguments, self.among, asking=self.asking))
 
     def _arrays(self, step: Step, request: Request) -> Prepared:
         key = (step.preparation.name, repr(request.arguments))
