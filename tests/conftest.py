@@ -14,13 +14,13 @@ settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 if TYPE_CHECKING:
-    from harmonise_server import Server
+    from postgres_server import Server
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A real PostgreSQL, started for the first test that asks for one."""
-    from harmonise_server import running_server  # noqa: PLC0415  # most tests need none
+    from postgres_server import running_server  # noqa: PLC0415  # most tests need none
 
     with running_server() as started:
         yield started

@@ -71,8 +71,8 @@ def test_every_node_answers_large_and_small(messaging: Messaging) -> None:
 
 def test_a_lost_request_is_sent_again_and_handled_once(messaging: Messaging) -> None:
     calls: list[bytes] = []
-    node(messaging, "a", lambda data: calls.append(data) or data)  # type: ignore[func-returns-value]
-    lossy = HubEndpoint(Dropping(messaging.link("hub"), 1), "L", SECRETS, timing=FAST)  # type: ignore[arg-type]
+    node(messaging, "a", lambda data: calls.append(data) or data)  # type: ignore[func-returns-value]  # None, so the data
+    lossy = HubEndpoint(Dropping(messaging.link("hub"), 1), "L", SECRETS, timing=FAST)  # type: ignore[arg-type]  # as much of a link as is used
     assert lossy.ask({"a": b"x"}) == {"a": b"x"}
     assert calls == [b"x"]
 
@@ -80,7 +80,7 @@ def test_a_lost_request_is_sent_again_and_handled_once(messaging: Messaging) -> 
 def test_a_lost_answer_is_given_again_without_doing_the_work_again(messaging: Messaging) -> None:
     calls: list[bytes] = []
     link = Dropping(messaging.link("a"), 1)
-    node(messaging, "a", lambda data: calls.append(data) or data, link)  # type: ignore[arg-type,func-returns-value]
+    node(messaging, "a", lambda data: calls.append(data) or data, link)  # type: ignore[arg-type,func-returns-value]  # as above
     assert hub(messaging).ask({"a": b"x"}) == {"a": b"x"}
     assert calls == [b"x"]
     assert link.left == 0
@@ -88,7 +88,7 @@ def test_a_lost_answer_is_given_again_without_doing_the_work_again(messaging: Me
 
 def test_a_request_delivered_twice_is_handled_once(messaging: Messaging) -> None:
     calls: list[bytes] = []
-    node(messaging, "a", lambda data: calls.append(data) or data)  # type: ignore[func-returns-value]
+    node(messaging, "a", lambda data: calls.append(data) or data)  # type: ignore[func-returns-value]  # None, so the data
     frames = close_box(SECRETS["a"], "ask:a", bytes(16) + b"x", frame_bytes=100)
     link = messaging.link("hub")
     for _ in range(3):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from harmonise_cases import every_form
-from harmonise_server import Server
+from postgres_server import Server
 
 from hansa.harmonise import Chunk, DataLike, check_source, infer_dictionary, open_source, read_chunks
 from hansa.model import Dictionary, Variable

@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from harmonise_cases import joined, persons, read_all
-from harmonise_server import PASSWORD, Server
+from postgres_server import PASSWORD, Server
 
 from hansa.errors import DataError
 from hansa.harmonise import open_source, postgres, read_chunks

@@ -5,9 +5,9 @@ import psycopg
 import pyarrow as pa
 import pytest
 from harmonise_cases import read_all
-from harmonise_server import Server
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postgres_server import Server
 
 from hansa.errors import DataError
 from hansa.harmonise import postgres

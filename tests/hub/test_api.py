@@ -414,7 +414,7 @@ def test_what_goes_wrong_inside_stays_inside(tmp_path: Path) -> None:
         def broken() -> Any:
             raise RuntimeError("a secret total: 42")
 
-        made.service.seen = broken  # type: ignore[method-assign]
+        made.service.seen = broken  # type: ignore[method-assign]  # for this test only
         answer = api.ask("GET", "/v1/cohorts")
         problem(answer, 500, "error")
         assert "42" not in answer.text

@@ -25,11 +25,12 @@ from hansa.hub.opening import OpenHub, open_hub
 from hansa.model import Analysis, Party
 from hansa.node import stewarding
 from hansa.node.config import NodeFolder
-from hansa.node.daemon import NodeDaemon, pause, read_status, resume
+from hansa.node.daemon import NodeDaemon, pause, resume
 from hansa.node.doctor import examine
 from hansa.store import NodeStore
 from hansa.testing.network import NetworkLeague, league_folders
 from hansa.wire import open_message, seal
+from hansa.wire.folder import read_status
 from hansa.wire.messages import CharterShown, CharterTaken, Declined
 
 NAMES = tuple(sorted(heart()))
@@ -187,7 +188,7 @@ def test_a_charter_by_another_root_is_not_taken(running: Running, tmp_path: Path
     other = HubFolder(tmp_path / "other")
     other.path.mkdir()
     config = HubConfig(league="test", party=Party(name="x"), host="127.0.0.1")
-    forged = found_league(other, config, heart_dictionary(), now=now())
+    forged = found_league(other, config, heart_dictionary(), now=now()).sealed
     hub = running.folders.hub.keys.signer("sign", "hub")
     answer = running.hub.endpoint.ask({"zurich": seal(CharterShown(charter=forged), hub)})["zurich"]
     keys = running.hub.charter.directory.of("node-sign")
@@ -269,9 +270,9 @@ def test_consent_is_read_from_the_register(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_nodes_or_hubs_says_so(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no node's folder"):
+    with pytest.raises(StoreError, match="no node.toml in this folder"):
         _ = NodeFolder(tmp_path).config
-    with pytest.raises(StoreError, match="no hub's folder"):
+    with pytest.raises(StoreError, match="no hub.toml in this folder"):
         _ = HubFolder(tmp_path).config
     (tmp_path / "node.toml").write_text("name = [")
     with pytest.raises(PolicyError, match="cannot be read"):

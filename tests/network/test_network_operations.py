@@ -30,11 +30,11 @@ from hansa.engine.logs import EVENTS, FIELDS, token
 from hansa.engine.metrics import serve_metrics
 from hansa.errors import HansaError, PolicyError, Refused
 from hansa.examples import heart, heart_dictionary, heart_policies, heart_study
-from hansa.hub.daemon import read_status
 from hansa.model import Analysis
 from hansa.store import NodeStore
 from hansa.testing.messaging import free_port
 from hansa.testing.network import NetworkLeague, league_folders, running
+from hansa.wire.folder import read_status
 
 DOCS = Path(__file__).parents[2] / "docs"
 EVERYONE = tuple(sorted(heart()))

@@ -11,22 +11,22 @@ from hansa.node.confine import confine
 
 WEAKER = confine(sys.argv[1:]) if __name__ == "__main__" else ()
 
-import ctypes  # noqa: E402  # a process is confined before anything else is loaded
-import os  # noqa: E402
-import signal  # noqa: E402
-import socket  # noqa: E402
-import subprocess  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable, Mapping  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from hansa.errors import NotEstimable  # noqa: E402
-from hansa.model import Variable  # noqa: E402
-from hansa.model.exposure import Exposure  # noqa: E402
-from hansa.stats.contract import (  # noqa: E402
+from hansa.errors import NotEstimable
+from hansa.model import Variable
+from hansa.model.exposure import Exposure
+from hansa.stats.contract import (
     Arguments,
     Arrays,
     Cohorts,

@@ -11,12 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from store_server import CannotStart, Server
 
 from hansa.store import HubStore
+
+if TYPE_CHECKING:
+    from postgres_server import Server
 
 KEY = bytes(range(32))
 NOW = dt.datetime(2027, 1, 1, 12, tzinfo=dt.UTC)
@@ -24,19 +26,9 @@ LEASE = dt.timedelta(seconds=30)
 DIED = 77
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
-    try:
-        server = Server().__enter__()
-    except CannotStart as reason:
-        pytest.skip(f"PostgreSQL cannot start here: {reason}")
-    yield server
-    server.__exit__(None, None, None)
-
-
 def address(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
     if kind == "postgresql":
-        server: Server = request.getfixturevalue("postgresql")
+        server: Server = request.getfixturevalue("server")
         return server.new_database()
     return "sqlite://" if kind == "memory" else f"sqlite:///{folder / 'hub.db'}"
 

@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from postgres_server import Server
 from pyroaring import BitMap, FrozenBitMap
 from store_cases import KEY, LEASE, NOW
-from store_server import Server
 from test_store_node import DAY, DECISION, ENTRY, PERMIT
 
 from hansa.errors import StoreError
@@ -159,8 +159,8 @@ def test_a_backup_without_room_leaves_no_file(tmp_path: Path, monkeypatch: pytes
     store.close()
 
 
-def test_postgresql_has_its_own_backup(postgresql: Server, tmp_path: Path) -> None:
-    store = HubStore.at(postgresql.new_database(), KEY)
+def test_postgresql_has_its_own_backup(server: Server, tmp_path: Path) -> None:
+    store = HubStore.at(server.new_database(), KEY)
     with pytest.raises(StoreError, match="pg_dump"):
         store.backup(tmp_path / "copy.db")
     assert not list(tmp_path.iterdir())

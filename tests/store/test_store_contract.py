@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from postgres_server import Server
 from sqlalchemy import event
 from store_cases import KEY, events
-from store_server import Server
 
 from hansa.errors import StoreError
 from hansa.log import (
@@ -91,9 +91,9 @@ def test_studies_come_in_pages(store: HubStore) -> None:
     assert [name for page in pages for name in page] == sorted(names)
 
 
-def test_ids_are_ordered_as_bytes_whatever_the_language_of_the_database(postgresql: Server) -> None:
+def test_ids_are_ordered_as_bytes_whatever_the_language_of_the_database(server: Server) -> None:
     # The test server knows no language but C, so that only the statement shows it.
-    store, said = HubStore.at(postgresql.new_database(), KEY), []
+    store, said = HubStore.at(server.new_database(), KEY), []
     event.listen(store._database.engine, "before_cursor_execute", lambda _c, _cursor, text, *_: said.append(text))
     assert store.studies() == []
     assert all(part in said[-1] for part in ('(studies.study COLLATE "C") >', 'ORDER BY studies.study COLLATE "C"'))

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from postgres_server import Server
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from store_cases import KEY, LEASE, NOW
-from store_server import Server
 
 from hansa.errors import StoreError
 from hansa.log import MemoryTree, commit, root_hash
@@ -154,30 +154,30 @@ def test_a_store_without_its_file_does_not_answer(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_dropped_database_does_not_answer(postgresql: Server) -> None:
-    url = postgresql.new_database()
+def test_a_dropped_database_does_not_answer(server: Server) -> None:
+    url = server.new_database()
     store = HubStore.at(url, KEY)
-    postgresql.run(f"DROP DATABASE {database_of(url)} WITH (FORCE)")
+    server.run(f"DROP DATABASE {database_of(url)} WITH (FORCE)")
     for ask in (store.ping, lambda: store.append("event", b"x")):
         with pytest.raises(StoreError, match="does not answer"):
             ask()
     store.close()
 
 
-def test_a_server_that_was_restarted_is_reached_again(postgresql: Server) -> None:
-    url = postgresql.new_database()
+def test_a_server_that_was_restarted_is_reached_again(server: Server) -> None:
+    url = server.new_database()
     store = HubStore.at(url, KEY)
     store.append("event", b"x")
-    postgresql.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database_of(url)}'")
+    server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database_of(url)}'")
     store.ping()
     assert store.append("event", b"y") == 1
     store.close()
 
 
-def test_a_database_that_may_only_be_read_is_not_written(postgresql: Server) -> None:
-    url = postgresql.new_database()
+def test_a_database_that_may_only_be_read_is_not_written(server: Server) -> None:
+    url = server.new_database()
     HubStore.at(url, KEY).close()
-    postgresql.run(f"ALTER DATABASE {database_of(url)} SET default_transaction_read_only = on")
+    server.run(f"ALTER DATABASE {database_of(url)} SET default_transaction_read_only = on")
     store = HubStore.at(url, KEY)
     with pytest.raises(StoreError, match="may not be written"):
         store.append("event", b"x")
@@ -185,8 +185,8 @@ def test_a_database_that_may_only_be_read_is_not_written(postgresql: Server) -> 
     store.close()
 
 
-def test_a_character_that_postgresql_does_not_keep_is_a_store_error(postgresql: Server) -> None:
-    store = HubStore.at(postgresql.new_database(), KEY)
+def test_a_character_that_postgresql_does_not_keep_is_a_store_error(server: Server) -> None:
+    store = HubStore.at(server.new_database(), KEY)
     with pytest.raises(StoreError, match="NUL"):
         store.save_study("s\0", b"x", "researcher")
     assert store.studies() == []

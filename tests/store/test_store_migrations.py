@@ -10,9 +10,9 @@ from typing import Any
 
 import old_tables
 import pytest
+from postgres_server import Server
 from sqlalchemy import Connection, create_engine, inspect
 from store_cases import DIED, KEY, NOW, at_once, end_of_one
-from store_server import Server
 
 from hansa.errors import StoreError
 from hansa.log import commit, completed_hashes, leaf_hash, root_hash
@@ -75,8 +75,8 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(kind: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", sorted(SCHEMAS))
-def test_the_revisions_make_the_same_tables_on_postgresql(kind: str, postgresql: Server) -> None:
-    new, walked = postgresql.new_database(), postgresql.new_database()
+def test_the_revisions_make_the_same_tables_on_postgresql(kind: str, server: Server) -> None:
+    new, walked = server.new_database(), server.new_database()
     for url, make in ((new, create_all(SCHEMAS[kind])), (walked, lambda c: upgrade(c, kind))):
         database = connect(parse_url(url))
         with database.write() as connection:

@@ -46,26 +46,18 @@ hub.add_command(hub_restore)
 @party_options
 def init(folder: Path, *, dictionary: Path, **options: Any) -> None:
     """Found a league: the charter and its root key, certificates, the hub's keys and settings."""
-    from hansa.errors import PolicyError, StoreError  # loaded late: --help must stay instant
+    from hansa.errors import PolicyError  # loaded late: --help must stay instant
     from hansa.harmonise import read_dictionary
     from hansa.hub.config import HubConfig, HubFolder, found_league
     from hansa.model import read_value
-    from hansa.model.toml import to_toml
     from hansa.wire.charter import fingerprint
 
-    file = folder / "hub.toml"
-    if file.exists():
-        raise StoreError("there is a hub in this folder already", fix="take another folder", field=str(file))
     party = read_party({name: options.pop(name) for name in PARTY})
     known = {name: value for name, value in options.items() if value is not None}
     config = read_value(HubConfig, {**known, "party": party}, error=PolicyError)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    home = HubFolder(folder)
-    found_league(home, config, read_dictionary(dictionary), now=now())
-    file.write_text(to_toml(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
-    root = home.charter(now=now()).charter.root
+    founded = found_league(HubFolder(folder), config, read_dictionary(dictionary), now=now())
     show(f"league {config.league}: give every member {folder / 'charter.cbor'}")
-    show(f"Read them its root's fingerprint aloud: {fingerprint(root)}")
+    show(f"Read them its root's fingerprint aloud: {fingerprint(founded.charter.root)}")
     show(f"Keep {folder / 'keys' / 'charter.key'} offline; it is needed only to admit and revoke members.")
 
 
@@ -125,7 +117,7 @@ def serve(folder: Path) -> None:
 def status(folder: Path, as_json_flag: bool) -> None:
     """Whether the hub runs; its members, and when each node was heard last."""
     from hansa.hub.config import HubFolder  # loaded late, as above
-    from hansa.hub.daemon import read_status
+    from hansa.wire.folder import read_status
 
     home = HubFolder(folder)
     charter = home.charter(now=now()).charter

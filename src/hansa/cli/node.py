@@ -116,7 +116,8 @@ def _started(start: Any, wait: float) -> Any:
 @json_option
 def status(folder: Path, as_json_flag: bool) -> None:
     """Whether the node runs, is connected, or paused; how many studies it knows."""
-    from hansa.node.daemon import is_paused, read_status  # loaded late, as above
+    from hansa.node.daemon import is_paused  # loaded late, as above
+    from hansa.wire.folder import read_status
 
     found = {**(read_status(folder) or {"state": "never started"}), "paused": is_paused(folder)}
     found["studies"] = len(_store(folder).studies())

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hansa.engine import Outcome, SiteAnswer
+from hansa.engine import Outcome
 from hansa.errors import LogError
 from hansa.log import LogEntry, bundle_from_json, bundle_to_json, parse_verifier_key, verify_bundle
 from hansa.wire import decode as from_cbor
@@ -43,7 +43,7 @@ def proof_text(outcome: Outcome, keys: tuple[str, tuple[str, ...]]) -> str:
     """The proof file of an outcome, as JSON text; ``keys`` are the log's and the witnesses' verifier keys."""
     log_key, witness_keys = keys
     sites = isinstance(outcome.result, list)
-    result = [_site(answer) for answer in outcome.result] if sites else outcome.result
+    result = [answer.to_dict() for answer in outcome.result] if sites else outcome.result
     content = {
         "format": _FORMAT,
         "provenance": dict(outcome.provenance),
@@ -140,12 +140,3 @@ def _released(payload: bytes) -> tuple[str, Any] | None:
 def _signed_result(site: dict[str, Any]) -> Any:
     body = from_cbor(peek(bytes.fromhex(site["signed"])).payload)
     return json.loads(body["result"])
-
-
-def _site(answer: SiteAnswer) -> dict[str, Any]:
-    return {
-        "node": answer.node,
-        "result": answer.result,
-        "refused": answer.refused,
-        "signed": answer.signed.hex(),
-    }

@@ -33,6 +33,10 @@ class SiteAnswer:
     refused: str = ""
     signed: bytes = b""
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {"node": self.node, "result": self.result, "refused": self.refused, "signed": self.signed.hex()}
+
 
 class HubGateway(Protocol):
     """The hub as its clients see it, in this process or over a network."""

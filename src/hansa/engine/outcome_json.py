@@ -17,10 +17,10 @@ __all__ = ["error_from_json", "error_to_json", "outcome_from_json", "outcome_to_
 def outcome_to_json(outcome: Outcome) -> str:
     """Result, provenance and the log's proof."""
     result = outcome.result
-    sites = isinstance(result, list) and all(isinstance(one, SiteAnswer) for one in result)
+    sites = isinstance(result, list)  # a pooled result is a table of names
     content = {
         "schema": "outcome/1.0",
-        "sites": [_site(one) for one in result] if sites else None,
+        "sites": [one.to_dict() for one in result] if sites else None,
         "result": None if sites else result,
         "provenance": dict(outcome.provenance),
         "proof": bundle_to_json(outcome.proof),
@@ -80,15 +80,6 @@ _CLASSES: dict[str, type[HansaError]] = {
     for name in hansa.errors.__all__
     if isinstance(found := getattr(hansa.errors, name), type) and issubclass(found, HansaError)
 }
-
-
-def _site(answer: SiteAnswer) -> dict[str, Any]:
-    return {
-        "node": answer.node,
-        "result": answer.result,
-        "refused": answer.refused,
-        "signed": answer.signed.hex(),
-    }
 
 
 def _site_from(content: dict[str, Any]) -> SiteAnswer:

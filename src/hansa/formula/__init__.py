@@ -14,11 +14,12 @@ from hansa.formula.facts import (
     facts_to_plain,
     knot_fact,
 )
+from hansa.formula.kinds import ExprType
 from hansa.formula.matrix import design_matrix, offset, response
 from hansa.formula.parser import parse_expression
 from hansa.formula.terms import Formula, parse_formula
 from hansa.formula.tree import Expr, names_in
-from hansa.formula.types import ExprType, check_condition, check_expression
+from hansa.formula.types import check_condition, check_expression
 
 __all__ = [
     "BoolArray",

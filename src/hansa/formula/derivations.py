@@ -8,10 +8,11 @@ from graphlib import CycleError, TopologicalSorter
 from hansa.errors import DictionaryError, FormulaError
 from hansa.formula.evaluation import FloatArray, evaluate, recode_levels
 from hansa.formula.faults import fault
+from hansa.formula.kinds import ExprType
 from hansa.formula.parser import parse_expression
 from hansa.formula.tokens import RESERVED
 from hansa.formula.tree import Call, Expr, names_in
-from hansa.formula.types import ExprType, Variables, check_expression
+from hansa.formula.types import Variables, check_expression
 from hansa.model import Derivation, Variable, read_value
 
 __all__ = ["derive_columns", "derived_variables", "parse_derivations", "raw_variables"]

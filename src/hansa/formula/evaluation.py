@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hansa.formula.faults import fault
 from hansa.formula.functions import number_of
+from hansa.formula.kinds import ExprType, day_of
 from hansa.formula.tree import (
     Boolean,
     Call,
@@ -30,7 +31,7 @@ from hansa.formula.tree import (
     Power,
     Text,
 )
-from hansa.formula.types import ExprType, Variables, check_condition, check_expression, day_of, replacements
+from hansa.formula.types import Variables, check_condition, check_expression, replacements
 
 __all__ = ["BoolArray", "FloatArray", "evaluate", "population", "recode_levels"]
 

@@ -10,8 +10,9 @@ from typing import Literal
 from hansa.formula.facts import Need
 from hansa.formula.faults import fault
 from hansa.formula.functions import argument, number_of, numbers_of
+from hansa.formula.kinds import check_level
 from hansa.formula.tree import Call, Expr, Name, Text
-from hansa.formula.types import Variables, check_expression, check_level, check_numeric
+from hansa.formula.types import Variables, check_expression, check_numeric
 
 __all__ = ["Factor", "FactorKind", "read_factor"]
 

@@ -1,19 +1,14 @@
-"""What an expression yields, found from the dictionary alone.
-
-A quoted text is a category of one level. Where it meets a category, its level must be one of those declared;
-where it meets a date, it must be one.
-"""
+"""What an expression yields, found from the dictionary alone."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import singledispatch
 from itertools import pairwise
 
 from hansa.formula.faults import fault, nearest
 from hansa.formula.functions import argument, is_number, number_of
+from hansa.formula.kinds import NUMERIC, ExprType, check_pair, day_of, named, unify, whole
 from hansa.formula.tree import (
     Boolean,
     Call,
@@ -31,38 +26,7 @@ from hansa.formula.tree import (
 )
 from hansa.model import Variable, VariableType
 
-__all__ = [
-    "ExprType",
-    "check_condition",
-    "check_expression",
-    "check_level",
-    "check_numeric",
-    "day_of",
-    "replacements",
-]
-
-_NUMERIC = ("number", "integer", "boolean")
-_EPOCH = dt.date(1970, 1, 1)
-
-
-@dataclass(frozen=True)
-class ExprType:
-    """The type of an expression; ``levels`` of a category in order, ``unit`` as far as it is known."""
-
-    type: VariableType
-    levels: tuple[str, ...] = ()
-    unit: str = ""
-
-    @property
-    def is_categorical(self) -> bool:
-        """Whether it is coded by levels."""
-        return self.type in ("category", "boolean")
-
-    @property
-    def coded_levels(self) -> tuple[str, ...]:
-        """Its levels; ``false`` and ``true`` for a boolean."""
-        return ("false", "true") if self.type == "boolean" else self.levels
-
+__all__ = ["Variables", "check_condition", "check_expression", "check_numeric", "replacements"]
 
 Variables = Mapping[str, Variable]
 
@@ -94,10 +58,6 @@ def check_expression(expr: Expr, variables: Variables) -> ExprType:
     return _type(expr, variables)
 
 
-def _a(kind: VariableType) -> str:
-    return f"an {kind}" if kind == "integer" else f"a {kind}"
-
-
 def check_condition(expr: Expr, variables: Variables) -> None:
     """Refuse an expression that is not true or false, such as a population that is a number.
 
@@ -108,7 +68,7 @@ def check_condition(expr: Expr, variables: Variables) -> None:
     """
     found = check_expression(expr, variables)
     if found.type != "boolean":
-        raise fault(f"a condition is expected here, this is {_a(found.type)}", at=expr, fix="compare it: x > 0")
+        raise fault(f"a condition is expected here, this is {named(found.type)}", at=expr, fix="compare it: x > 0")
 
 
 def check_numeric(expr: Expr, variables: Variables) -> ExprType:
@@ -120,29 +80,10 @@ def check_numeric(expr: Expr, variables: Variables) -> ExprType:
         When it is of another type.
     """
     found = check_expression(expr, variables)
-    if found.type not in _NUMERIC:
+    if found.type not in NUMERIC:
         advice = {"date": "use days(from, to) or year(date)", "category": "compare it, or use recode"}
-        raise fault(f"a number is expected here, this is {_a(found.type)}", at=expr, fix=advice.get(found.type, ""))
+        raise fault(f"a number is expected here, this is {named(found.type)}", at=expr, fix=advice.get(found.type, ""))
     return found
-
-
-def day_of(text: Text) -> float:
-    """A date written out, as days since 1970-01-01.
-
-    Raises
-    ------
-    FormulaError
-        When it is no date of the form ``'2020-01-31'``.
-
-    Examples
-    --------
-    >>> day_of(Text("1970-02-01"))
-    31.0
-    """
-    try:
-        return float((dt.datetime.strptime(text.value, "%Y-%m-%d").date() - _EPOCH).days)
-    except ValueError:
-        raise fault("this is not a date", at=text, fix="write year, month and day: '2020-01-31'") from None
 
 
 @singledispatch
@@ -180,7 +121,7 @@ def _(expr: Name, variables: Variables) -> ExprType:
 
 @_type.register
 def _(expr: Negate, variables: Variables) -> ExprType:
-    return ExprType(_whole([check_numeric(expr.operand, variables)]))
+    return ExprType(whole([check_numeric(expr.operand, variables)]))
 
 
 @_type.register
@@ -205,7 +146,7 @@ def _(expr: Chain, variables: Variables) -> ExprType:
     found = [check_numeric(operand, variables) for operand in expr.operands]
     units = {kind.unit for operand, kind in zip(expr.operands, found, strict=True) if not is_number(operand)}
     keeps = expr.operators[0] in ("+", "-") and len(units) == 1
-    kind: VariableType = "number" if "/" in expr.operators else _whole(found)
+    kind: VariableType = "number" if "/" in expr.operators else whole(found)
     return ExprType(kind, unit=units.pop() if keeps else "")
 
 
@@ -214,7 +155,7 @@ def _(expr: Comparison, variables: Variables) -> ExprType:
     found = [check_expression(operand, variables) for operand in expr.operands]
     typed = zip(expr.operands, found, strict=True)
     for (left, right), operator in zip(pairwise(typed), expr.operators, strict=True):
-        _check_pair(left, operator, right, expr)
+        check_pair(left, operator, right, expr)
     return _BOOLEAN
 
 
@@ -222,7 +163,7 @@ def _(expr: Comparison, variables: Variables) -> ExprType:
 def _(expr: Membership, variables: Variables) -> ExprType:
     operand = (expr.operand, check_expression(expr.operand, variables))
     for item in expr.items:
-        _check_pair(operand, "==", (item, check_expression(item, variables)), expr)
+        check_pair(operand, "==", (item, check_expression(item, variables)), expr)
     return _BOOLEAN
 
 
@@ -234,76 +175,6 @@ def _(expr: Call, variables: Variables) -> ExprType:
     return check(expr, variables)
 
 
-def _whole(kinds: Iterable[ExprType]) -> VariableType:
-    return "number" if any(kind.type == "number" for kind in kinds) else "integer"
-
-
-def _check_pair(left: tuple[Expr, ExprType], operator: str, right: tuple[Expr, ExprType], whole: Expr) -> None:
-    """Refuse operands, each with its type, that cannot be compared so."""
-    a, b = left[1], right[1]
-    for kind, other, text in ((a, b, right[0]), (b, a, left[0])):
-        if kind.type == "date" and isinstance(text, Text):
-            day_of(text)
-            return
-        if kind.is_categorical and other.type == "category" and isinstance(text, Text):
-            check_level(kind, text)
-    if a.type in _NUMERIC and b.type in _NUMERIC:
-        return
-    if "category" in (a.type, b.type) and a.is_categorical and b.is_categorical:
-        _check_categories(a, operator, b, whole)
-    elif a.type != b.type:
-        raise fault(f"{_a(a.type)} is compared with {_a(b.type)}", at=whole, fix=_advice(a, b, right[0]))
-
-
-def _check_categories(a: ExprType, operator: str, b: ExprType, whole: Expr) -> None:
-    if operator not in ("==", "!="):
-        raise fault("categories have no order", at=whole, fix="list the levels: x in ('a', 'b')")
-    if not set(a.coded_levels) & set(b.coded_levels):
-        raise fault("these categories share no level", at=whole)
-
-
-def check_level(kind: ExprType, text: Text) -> None:
-    """Refuse a text that is none of the levels.
-
-    Raises
-    ------
-    FormulaError
-        With the nearest level.
-    """
-    levels = kind.coded_levels
-    if text.value not in levels:
-        near = nearest(text.value, levels)
-        listed = ", ".join(f"'{level}'" for level in levels[:12])
-        raise fault(
-            f"'{text.value}' is not a declared level",
-            at=text,
-            fix=f"write '{near}'" if near else f"use one of {listed}",
-        )
-
-
-def _advice(a: ExprType, b: ExprType, right: Expr) -> str:
-    levels = a.levels or b.levels
-    if "category" in (a.type, b.type) and str(right) in levels:
-        return f"levels are quoted: '{right}'"
-    if "date" in (a.type, b.type):
-        return "write a date as '2020-01-31', or use year(date)"
-    return "levels are quoted and numbers are not"
-
-
-def _unify(kinds: Sequence[ExprType], whole: Expr) -> ExprType:
-    """The type that holds all of these values; categories join their levels in order of appearance."""
-    types = {kind.type for kind in kinds}
-    units = {kind.unit for kind in kinds}
-    unit = units.pop() if len(units) == 1 else ""
-    if types == {"category"}:
-        return ExprType("category", tuple(dict.fromkeys(level for kind in kinds for level in kind.levels)))
-    if len(types) == 1:
-        return ExprType(kinds[0].type, unit=unit)
-    if types <= set(_NUMERIC):
-        return ExprType(_whole(kinds), unit=unit)
-    raise fault("the values are of different types", at=whole, why=" and ".join(sorted(types)))
-
-
 def _one_number(call: Call, variables: Variables) -> ExprType:
     check_numeric(call.arguments[0], variables)
     return ExprType("number")
@@ -311,7 +182,7 @@ def _one_number(call: Call, variables: Variables) -> ExprType:
 
 def _abs(call: Call, variables: Variables) -> ExprType:
     found = check_numeric(call.arguments[0], variables)
-    return ExprType(_whole([found]), unit=found.unit)
+    return ExprType(whole([found]), unit=found.unit)
 
 
 def _round(call: Call, variables: Variables) -> ExprType:
@@ -324,14 +195,14 @@ def _round(call: Call, variables: Variables) -> ExprType:
 
 
 def _extreme(call: Call, variables: Variables) -> ExprType:
-    found = _unify([check_expression(child, variables) for child in call.arguments], call)
+    found = unify([check_expression(child, variables) for child in call.arguments], call)
     if found.is_categorical:
-        raise fault(f"{_a(found.type)} has no {call.function}", at=call, fix="use numbers or dates")
+        raise fault(f"{named(found.type)} has no {call.function}", at=call, fix="use numbers or dates")
     return found
 
 
 def _coalesce(call: Call, variables: Variables) -> ExprType:
-    return _unify([check_expression(child, variables) for child in call.arguments], call)
+    return unify([check_expression(child, variables) for child in call.arguments], call)
 
 
 def _is_missing(call: Call, variables: Variables) -> ExprType:
@@ -343,7 +214,7 @@ def _case(call: Call, variables: Variables) -> ExprType:
     for condition in call.arguments[:-1:2]:
         check_condition(condition, variables)
     values = [*call.arguments[1::2], *call.arguments[len(call.arguments) // 2 * 2 :]]
-    return _unify([check_expression(value, variables) for value in values], call)
+    return unify([check_expression(value, variables) for value in values], call)
 
 
 def _cut(call: Call, variables: Variables) -> ExprType:
@@ -368,19 +239,19 @@ def _recode(call: Call, variables: Variables) -> ExprType:
     source = (call.arguments[0], check_expression(call.arguments[0], variables))
     seen: set[Expr] = set()
     for old, _new in pairs:
-        _check_pair(source, "==", (old, check_expression(old, variables)), old)
+        check_pair(source, "==", (old, check_expression(old, variables)), old)
         if old in seen:
             raise fault("this value is replaced twice", at=old)
         seen.add(old)
     values = [new for _old, new in pairs] + ([otherwise] if otherwise else [])
-    return _unify([check_expression(value, variables) for value in values], call)
+    return unify([check_expression(value, variables) for value in values], call)
 
 
 def _check_date(expr: Expr, variables: Variables) -> None:
     if isinstance(expr, Text):
         day_of(expr)
     elif (found := check_expression(expr, variables)).type != "date":
-        raise fault(f"a date is expected here, this is {_a(found.type)}", at=expr)
+        raise fault(f"a date is expected here, this is {named(found.type)}", at=expr)
 
 
 def _days(call: Call, variables: Variables) -> ExprType:

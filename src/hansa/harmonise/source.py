@@ -108,8 +108,7 @@ def column_kinds(source: Source, names: Sequence[str]) -> dict[str, ColumnKind]:
     """
     try:
         cursor, scan, _ = _scan(source, names)
-        # The parts of the query are positional names and escaped literals; see _scan.
-        described = cursor.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()  # noqa: S608
+        described = cursor.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()  # noqa: S608  # positional names, escaped literals
     except FAILURES as error:
         raise unreadable(error) from None
     return {name: _kind(name, str(row[1])) for name, row in zip(names, described, strict=True)}
@@ -133,8 +132,8 @@ def record_batches(
     try:
         cursor, scan, failures = _scan(source, names)
         for step in ("row_number() OVER () - 1 AS r", *steps):
-            scan = f"(SELECT *, {step} FROM {scan})"  # noqa: S608 as above
-        reader = cursor.sql(f"SELECT {select} FROM {scan} {tail}").to_arrow_reader(rows)  # noqa: S608 as above
+            scan = f"(SELECT *, {step} FROM {scan})"  # noqa: S608  # as above
+        reader = cursor.sql(f"SELECT {select} FROM {scan} {tail}").to_arrow_reader(rows)  # noqa: S608  # as above
         # An engine with no rows gives no batch; the columns must be known all the same.
         yield pa.RecordBatch.from_pylist([], schema=reader.schema)
         yield from reader
@@ -185,7 +184,7 @@ def _scan(source: Source, names: Sequence[str]) -> tuple[duckdb.DuckDBPyConnecti
         cursor.register("frame", _picked(source.frame, positions, names))
         return cursor, "frame", []
     picked = ", ".join(f"k{position} AS c{index}" for index, position in enumerate(positions))
-    return cursor, f"(SELECT {picked} FROM {source.scan})", []  # noqa: S608 positions and escaped literals only
+    return cursor, f"(SELECT {picked} FROM {source.scan})", []  # noqa: S608  # positions and escaped literals only
 
 
 def _position(source: Source, name: str) -> int:

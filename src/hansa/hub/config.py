@@ -10,25 +10,31 @@ hub.db          the store, where no database address is given
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from pathlib import Path
 
 from pydantic import Field
 
 from hansa.engine.server import ServerSettings, server_config
 from hansa.engine.subjects import hub_permissions, node_permissions
-from hansa.errors import PolicyError, StoreError
+from hansa.errors import StoreError
 from hansa.hub.api.oidc import OidcSettings
 from hansa.hub.authority import ServerFiles, make_authority, server_files
-from hansa.model import Dictionary, Party, Value, read_value
-from hansa.wire.charter import Charter, JoinRequest, KnownCharter, admit, read_charter, sign_charter
+from hansa.model import Dictionary, Party, Value
+from hansa.wire.charter import (
+    Charter,
+    JoinRequest,
+    KnownCharter,
+    Leaf,
+    admit,
+    read_charter,
+    request_to_join,
+    sign_charter,
+)
+from hansa.wire.folder import keep_charter, kept_charter, pinned_root, read_settings, write_settings
 from hansa.wire.keyring import Keyring
-from hansa.wire.keys import Certificate, Signer, certify, key_id
+from hansa.wire.keys import Certificate, Signer, key_id
 
 __all__ = ["HubConfig", "HubFolder", "found_league"]
-
-_DAYS = 365
-_SKEW = dt.timedelta(hours=1)
 
 
 class HubConfig(Value):
@@ -88,19 +94,10 @@ class HubFolder:
 
         Raises
         ------
-        StoreError
-            If it is not there.
-        PolicyError
-            If it is no TOML, or a field does not fit.
+        StoreError, PolicyError
+            As :func:`hansa.wire.folder.read_settings`.
         """
-        file = self.path / "hub.toml"
-        if not file.exists():
-            raise StoreError("this is no hub's folder", why="it has no hub.toml", fix="hansa hub init", field=str(file))
-        try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as fault:
-            raise PolicyError("hub.toml cannot be read", why=str(fault), fix="correct it", field="hub.toml") from None
-        return read_value(HubConfig, content, error=PolicyError)
+        return read_settings(self.path / "hub.toml", HubConfig, fix="hansa hub init")
 
     @property
     def database(self) -> str:
@@ -121,27 +118,19 @@ class HubFolder:
         StoreError
             If there is none.
         """
-        pinned = self.path / "root.pub"
-        if not pinned.exists():
-            raise StoreError(
-                "this is no hub's folder", why="it has no charter", fix="hansa hub init", field=str(pinned)
-            )
-        root = bytes.fromhex(pinned.read_text(encoding="ascii"))
-        return read_charter((self.path / "charter.cbor").read_bytes(), now=now, root=root)
+        return kept_charter(self.path, now=now, fix="hansa hub init")
 
-    def publish(self, charter: Charter) -> bytes:
+    def publish(self, charter: Charter, *, now: dt.datetime) -> KnownCharter:
         """Sign a new version of the charter and keep it."""
-        sealed = sign_charter(charter, self._root_key())
-        draft = self.path / "charter.new"
-        draft.write_bytes(sealed)
-        draft.replace(self.path / "charter.cbor")
-        (self.path / "root.pub").write_text(charter.root.hex(), encoding="ascii")
-        return sealed
+        root = self._root_key()
+        known = read_charter(sign_charter(charter, root), now=now, root=root.public)
+        keep_charter(self.path, known)
+        return known
 
-    def admit(self, request: JoinRequest, *, now: dt.datetime) -> bytes:
+    def admit(self, request: JoinRequest, *, now: dt.datetime) -> KnownCharter:
         """The charter with a new member, as its members have agreed."""
         charter = self.charter(now=now).charter
-        return self.publish(admit(charter, request, self._root_key(), now=now))
+        return self.publish(admit(charter, request, self._root_key(), now=now), now=now)
 
     def _root_key(self) -> Signer:
         """The charter's root, once the league is founded; it is often somewhere else.
@@ -152,7 +141,7 @@ class HubFolder:
             If it is not in its place: it is never made anew.
         """
         file = self.path / "keys" / "charter.key"
-        if (self.path / "root.pub").exists() and not file.exists():
+        if pinned_root(self.path) is not None and not file.exists():
             raise StoreError(
                 "the charter's root key is not here",
                 why="it is kept offline, and only with it are members admitted or revoked",
@@ -161,7 +150,7 @@ class HubFolder:
             )
         return self.keys.signer("charter", "charter")
 
-    def revoke(self, name: str, *, now: dt.datetime) -> bytes:
+    def revoke(self, name: str, *, now: dt.datetime) -> KnownCharter:
         """The charter without a member, whose keys are good for nothing from then on."""
         known = self.charter(now=now)
         gone = known.member(name)
@@ -172,7 +161,7 @@ class HubFolder:
             "revoked": tuple(sorted({*known.charter.revoked, *keys})),
             "charter_version": known.charter.charter_version + 1,
         }
-        return self.publish(known.charter.model_copy(update=changed))
+        return self.publish(known.charter.model_copy(update=changed), now=now)
 
     def server_settings(self) -> ServerSettings:
         """Where the hub's own messaging server listens."""
@@ -192,8 +181,15 @@ class HubFolder:
         return server_config(self.server_settings(), users)
 
 
-def found_league(folder: HubFolder, config: HubConfig, dictionary: Dictionary, *, now: dt.datetime) -> bytes:
-    """A new league: root key, certificate authority, the hub's own keys, and the first charter."""
+def found_league(folder: HubFolder, config: HubConfig, dictionary: Dictionary, *, now: dt.datetime) -> KnownCharter:
+    """A new league: root key, certificate authority, the hub's own keys, and the first charter.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds a hub already.
+    """
+    write_settings(folder.path / "hub.toml", config)
     authority = make_authority(folder.path / "tls", config.league, now=now)
     server_files(folder.path / "tls", [config.host, "localhost"], now=now)
     charter = Charter(
@@ -207,7 +203,7 @@ def found_league(folder: HubFolder, config: HubConfig, dictionary: Dictionary, *
         dictionary=dictionary.model_dump_json().encode(),
         members=(),
     )
-    folder.publish(charter)
+    folder.publish(charter, now=now)
     return folder.admit(_own_request(folder, config, now=now), now=now)
 
 
@@ -219,21 +215,11 @@ def _own_servers(config: HubConfig) -> tuple[str, ...]:
 
 
 def _own_request(folder: HubFolder, config: HubConfig, *, now: dt.datetime) -> JoinRequest:
-    keys, since = folder.keys, now - _SKEW
-    member = keys.signer("member", "hub, offline")
-    origin = f"{config.league}/log"
-    leaves = (
-        certify(member, "hub", "hub", keys.signer("sign", "hub").public, now=since, days=_DAYS),
-        certify(
-            member, "hub", "hub-agree", keys.agreement("agree").public_key().public_bytes_raw(), now=since, days=_DAYS
-        ),
-        certify(member, origin, "log", keys.signer("log", origin).public, now=since, days=_DAYS),
+    keys, origin = folder.keys, f"{config.league}/log"
+    leaves: tuple[Leaf, ...] = (
+        ("hub", "hub", keys.signer("sign", "hub").public),
+        ("hub", "hub-agree", keys.agreement("agree").public_key().public_bytes_raw()),
+        (origin, "log", keys.signer("log", origin).public),
     )
-    return JoinRequest(
-        name="hub",
-        role="hub",
-        party=config.party,
-        member=member.public,
-        nkey=keys.nkey("messaging")[1],
-        certificates=tuple(leaf.to_bytes() for leaf in leaves),
-    )
+    nkey = keys.nkey("messaging")[1]
+    return request_to_join("hub", "hub", config.party, keys, leaves=leaves, now=now, nkey=nkey)[0]

@@ -7,7 +7,6 @@ every node is shown the new charter.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hansa.engine.logs import log_event
 from hansa.engine.metrics import serve_metrics
@@ -27,11 +25,11 @@ from hansa.hub.opening import OpenHub, open_hub
 from hansa.hub.serving import LiveService
 from hansa.wire import open_message, seal
 from hansa.wire.charter import KnownCharter
+from hansa.wire.folder import write_status
 from hansa.wire.messages import CharterShown, CharterTaken
 
-__all__ = ["HubDaemon", "read_status"]
+__all__ = ["HubDaemon"]
 
-_STATUS = "status.json"
 _WATCH = 0.5
 _DRAIN = 20.0
 
@@ -119,9 +117,7 @@ class HubDaemon:
             "processes": self.pids,
             "nodes": {node: "never heard" if node not in pulses else state for node, state in nodes.items()},
         }
-        draft = self.folder.path / f".{_STATUS}"
-        draft.write_text(json.dumps(content), encoding="utf-8")
-        draft.replace(self.folder.path / _STATUS)
+        write_status(self.folder.path, content)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -197,12 +193,3 @@ class HubDaemon:
             with suppress(Unreachable):  # tried again at the next look
                 self._start_messaging(self.open.charter)
                 log_event("messaging server restarted", level="warning")
-
-
-def read_status(folder: Path) -> dict[str, object] | None:
-    """What the daemon wrote last; ``None`` where it never ran."""
-    file = folder / _STATUS
-    if not file.exists():
-        return None
-    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
-    return found

@@ -10,25 +10,19 @@ node.db         the store: studies, decisions, ledger, history, audit
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from hansa.errors import PolicyError, StoreError
 from hansa.governance import Policy, read_policy
-from hansa.model import Party, Value, read_value
-from hansa.model.toml import to_toml
-from hansa.wire.charter import JoinRequest, KnownCharter, read_charter
+from hansa.model import Party, Value
+from hansa.wire.charter import KnownCharter, Leaf, read_charter, request_to_join
 from hansa.wire.envelope import seal
+from hansa.wire.folder import keep_charter, kept_charter, pinned_root, read_settings, write_settings
 from hansa.wire.keyring import Keyring
-from hansa.wire.keys import certify
 
 __all__ = ["Limits", "NodeConfig", "NodeFolder", "found_node", "join_request"]
-
-_DAYS = 365
-_SKEW = dt.timedelta(hours=1)
 
 
 class Limits(Value):
@@ -91,21 +85,10 @@ class NodeFolder:
 
         Raises
         ------
-        StoreError
-            If it is not there.
-        PolicyError
-            If it is no TOML, or a field does not fit.
+        StoreError, PolicyError
+            As :func:`hansa.wire.folder.read_settings`.
         """
-        file = self.path / "node.toml"
-        if not file.exists():
-            raise StoreError(
-                "this is no node's folder", why="it has no node.toml", fix="hansa node init", field=str(file)
-            )
-        try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as fault:
-            raise PolicyError("node.toml cannot be read", why=str(fault), fix="correct it", field="node.toml") from None
-        return read_value(NodeConfig, content, error=PolicyError)
+        return read_settings(self.path / "node.toml", NodeConfig, fix="hansa node init")
 
     @property
     def policy(self) -> Policy:
@@ -131,57 +114,24 @@ class NodeFolder:
         StoreError
             If the node has not joined a league yet.
         """
-        file = self.path / "charter.cbor"
-        if not file.exists():
-            raise StoreError("this node knows no charter", fix="hansa node init --charter FILE", field=str(file))
-        return read_charter(file.read_bytes(), now=now, root=self._root())
+        return kept_charter(self.path, now=now, fix="hansa node init --charter FILE")
 
-    def take_charter(self, sealed: bytes, *, now: dt.datetime) -> KnownCharter:
-        """Keep a charter, if it is by the same root and not older; the first one is taken with its root."""
-        file = self.path / "charter.cbor"
-        after = self.charter(now=now).charter.charter_version if file.exists() else 0
-        known = read_charter(sealed, now=now, root=self._root(), after=after)
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = file.with_suffix(".new")
-        draft.write_bytes(sealed)
-        draft.replace(file)
-        (self.path / "root.pub").write_text(known.charter.root.hex(), encoding="ascii")
-        return known
-
-    def authority(self, charter: KnownCharter) -> Path | None:
-        """The file of the league's certificate authority, as TLS needs it; ``None``: no TLS (loopback only)."""
-        if not charter.charter.authority:
-            return None
-        file = self.path / "authority.pem"
-        file.write_text(charter.charter.authority, encoding="ascii")
-        return file
-
-    def _root(self) -> bytes | None:
-        file = self.path / "root.pub"
-        return bytes.fromhex(file.read_text(encoding="ascii")) if file.exists() else None
+    def newer_charter(self, sealed: bytes, *, now: dt.datetime) -> KnownCharter:
+        """A charter, if it is by the same root and not older than the one kept; of the first one, at its word."""
+        root = pinned_root(self.path)
+        after = 0 if root is None else self.charter(now=now).charter.charter_version
+        return read_charter(sealed, now=now, root=root, after=after)
 
 
 def join_request(name: str, party: Party, keys: Keyring, *, now: dt.datetime) -> bytes:
     """A node's signed request to join: its member key vouches for the keys it works with."""
-    member = keys.signer("member", f"{name}, offline")
-    publics = {
-        "node-sign": keys.signer("sign", name).public,
-        "node-agree": keys.agreement("agree").public_key().public_bytes_raw(),
-        "witness": keys.signer("witness", name).public,
-    }
-    leaves = [
-        certify(member, name, purpose, public, now=now - _SKEW, days=_DAYS)  # type: ignore[arg-type]  # literals above
-        for purpose, public in publics.items()
-    ]
-    request = JoinRequest(
-        name=name,
-        role="node",
-        party=party,
-        member=member.public,
-        nkey=keys.nkey("messaging")[1],
-        certificates=tuple(leaf.to_bytes() for leaf in leaves),
+    leaves: tuple[Leaf, ...] = (
+        (name, "node-sign", keys.signer("sign", name).public),
+        (name, "node-agree", keys.agreement("agree").public_key().public_bytes_raw()),
+        (name, "witness", keys.signer("witness", name).public),
     )
-    return seal(request, member)
+    nkey = keys.nkey("messaging")[1]
+    return seal(*request_to_join(name, "node", party, keys, leaves=leaves, now=now, nkey=nkey))
 
 
 def found_node(folder: NodeFolder, config: NodeConfig, policy: Path, charter: bytes, *, now: dt.datetime) -> bytes:
@@ -192,14 +142,11 @@ def found_node(folder: NodeFolder, config: NodeConfig, policy: Path, charter: by
     StoreError
         If the folder holds a node already.
     """
-    file = folder.path / "node.toml"
-    if file.exists():
-        raise StoreError("there is a node in this folder already", fix="take another folder", field=str(file))
-    folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.take_charter(charter, now=now)
+    known = folder.newer_charter(charter, now=now)
     read_policy(policy.read_text(encoding="utf-8"))
+    write_settings(folder.path / "node.toml", config)
+    keep_charter(folder.path, known)
     (folder.path / "policy.yaml").write_bytes(policy.read_bytes())
-    file.write_text(to_toml(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
     request = join_request(config.name, config.party, folder.keys, now=now)
     (folder.path / "join-request.cbor").write_bytes(request)
     return request

@@ -7,7 +7,6 @@ every message is checked against the store and the folder as they are then.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import time
 from collections.abc import Callable
@@ -27,12 +26,12 @@ from hansa.node.service import Node
 from hansa.wire import Message, open_message, peek, seal
 from hansa.wire.boxes import pair_secret
 from hansa.wire.charter import KnownCharter
+from hansa.wire.folder import authority_file, keep_charter, write_status
 from hansa.wire.messages import CharterShown, CharterTaken, Declined
 
-__all__ = ["NodeDaemon", "is_paused", "pause", "read_status", "resume"]
+__all__ = ["NodeDaemon", "is_paused", "pause", "resume"]
 
 _PAUSED = "paused"
-_STATUS = "status.json"
 
 
 class NodeDaemon:
@@ -61,16 +60,16 @@ class NodeDaemon:
     def _bring_up(self, started: ExitStack, timing: Timing | None) -> None:
         """One thing after the other; ``started`` takes down what is up, in the opposite order."""
         folder, charter = self._folder, self._charter.charter
-        self.node: Node = open_node(folder, self._charter, clock=self._clock)
-        started.callback(self.node.close)
         settings = LinkSettings(
             servers=folder.config.servers or charter.servers,
             name=folder.config.name,
             seed=folder.keys.nkey("messaging")[0],
-            authority=folder.authority(self._charter),
+            authority=authority_file(folder.path, self._charter),
         )
         self._link = Link(settings)
         started.callback(self._link.close)
+        self.node: Node = open_node(folder, self._charter, clock=self._clock)
+        started.callback(self.node.close)
         self._metrics = NodeMetrics(
             self.node.context.store,
             paused=lambda: is_paused(folder.path),
@@ -127,14 +126,13 @@ class NodeDaemon:
             "league": self._charter.charter.league,
             "charter": self._charter.charter.charter_version,
         }
-        draft = self._folder.path / f".{_STATUS}"
-        draft.write_text(json.dumps(content), encoding="utf-8")
-        draft.replace(self._folder.path / _STATUS)
+        write_status(self._folder.path, content)
 
     def _take_charter(self, data: bytes) -> CharterTaken:
         _, shown = open_message(data, CharterShown, self._charter.directory.of("hub"))
-        known = self._folder.take_charter(shown.charter, now=self._clock())
+        known = self._folder.newer_charter(shown.charter, now=self._clock())
         known.member(self._folder.config.name)
+        keep_charter(self._folder.path, known)  # kept even where it is taken up only at the next start
         self._take(known)
         return CharterTaken(charter_version=known.charter.charter_version)
 
@@ -165,12 +163,3 @@ def resume(folder: Path) -> None:
 def is_paused(folder: Path) -> bool:
     """Whether the node is paused."""
     return (folder / _PAUSED).exists()
-
-
-def read_status(folder: Path) -> dict[str, object] | None:
-    """What the daemon wrote last; ``None`` where it never ran."""
-    file = folder / _STATUS
-    if not file.exists():
-        return None
-    found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
-    return found

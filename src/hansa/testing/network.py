@@ -21,12 +21,11 @@ from typing import Any
 
 from hansa.client.identity import found_identity
 from hansa.hub.config import HubConfig, HubFolder, found_league
-from hansa.hub.daemon import read_status
 from hansa.model import Dictionary, Party
-from hansa.model.toml import to_toml
 from hansa.node.config import NodeConfig, NodeFolder, found_node
 from hansa.testing.messaging import free_port
 from hansa.wire.charter import read_request
+from hansa.wire.folder import read_status
 
 __all__ = ["NetworkLeague", "league_folders", "running"]
 
@@ -195,10 +194,7 @@ def league_folders(
         lease_seconds=4.0,
     )
     made = NetworkLeague(folder, tuple(data))
-    made.hub.path.mkdir(parents=True)
-    found_league(made.hub, config, dictionary, now=_now())
-    (made.hub.path / "hub.toml").write_text(to_toml(config.model_dump(mode="json", exclude_none=True)))
-    charter = (made.hub.path / "charter.cbor").read_bytes()
+    charter = found_league(made.hub, config, dictionary, now=_now()).sealed
     requests = [found_identity(made.identity, "researcher", requester, charter, now=_now())]
     for name, source in data.items():
         settings = NodeConfig(

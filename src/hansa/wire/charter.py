@@ -17,17 +17,20 @@ from hansa.model import Party, Value
 from hansa.wire.codec import decode
 from hansa.wire.directory import Directory, read_directory
 from hansa.wire.envelope import Message, open_message, peek, seal
-from hansa.wire.keys import Certificate, Signer, certify, key_id
+from hansa.wire.keyring import Keyring
+from hansa.wire.keys import Certificate, CertificatePurpose, Signer, certify, key_id
 
 __all__ = [
     "Charter",
     "JoinRequest",
     "KnownCharter",
+    "Leaf",
     "Member",
     "admit",
     "fingerprint",
     "read_charter",
     "read_request",
+    "request_to_join",
     "sign_charter",
 ]
 
@@ -35,6 +38,9 @@ _DAYS = 365
 _SKEW = dt.timedelta(hours=1)
 
 Role = Literal["hub", "node", "researcher"]
+
+Leaf = tuple[str, CertificatePurpose, bytes]
+"""Of a certificate: whom it names, for what, and the public key."""
 
 
 class Member(Value):
@@ -143,6 +149,19 @@ def _claimed_root(sealed: bytes) -> bytes:
     if not isinstance(claimed, bytes):
         raise SignatureInvalid("what should be a charter is none")
     return claimed
+
+
+def request_to_join(
+    name: str, role: Role, party: Party, keys: Keyring, *, leaves: Sequence[Leaf], now: dt.datetime, nkey: str = ""
+) -> tuple[JoinRequest, Signer]:
+    """A request, and the offline member key that vouches for its keys and signs it."""
+    member = keys.signer("member", f"{name}, offline")
+    certified = (
+        certify(member, subject, purpose, public, now=now - _SKEW, days=_DAYS) for subject, purpose, public in leaves
+    )
+    certificates = tuple(leaf.to_bytes() for leaf in certified)
+    request = JoinRequest(name=name, role=role, party=party, member=member.public, nkey=nkey, certificates=certificates)
+    return request, member
 
 
 def read_request(sealed: bytes) -> JoinRequest:

@@ -35,8 +35,8 @@ def inline_svg(plot: Plot, name: str, label: str) -> Markup:
     body = re.sub(r"\bid=\"", f'id="{name}-', body)
     body = re.sub(r"\b(?:xlink:)?href=\"#", f'href="#{name}-', body)
     body = body.replace("url(#", f"url(#{name}-")
-    # The body is matplotlib's, which escapes the text that it draws or turns it into outlines.
-    return Markup(f'<svg viewBox="{head[1]}" role="img" aria-label="{escape(label)}">{body}')  # noqa: S704
+    opening = f'<svg viewBox="{head[1]}" role="img" aria-label="{escape(label)}">'
+    return Markup(opening + body)  # noqa: S704  # matplotlib escapes the text that it draws, or outlines it
 
 
 @dataclass(frozen=True)

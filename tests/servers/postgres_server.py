@@ -1,4 +1,4 @@
-"""A PostgreSQL server in a folder of its own, reached by a socket in that folder only, and tables in it."""
+"""A PostgreSQL server in a folder of its own, reached by a socket in that folder only; databases and tables in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +39,7 @@ class Server:
     """The role ``hansa`` may do everything; the role ``locked`` needs a password and may read what it is granted."""
 
     folder: Path
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def address(self, table: str, user: str = "hansa") -> str:
         return f"postgresql://{user}@{quote(str(self.folder), safe='')}/postgres?table={quote(table)}"
@@ -52,6 +54,12 @@ class Server:
             for statement in statements:
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def new_database(self) -> str:
+        """The address of an empty database, as SQLAlchemy takes it."""
+        name = f"made{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name}")
+        return f"postgresql://hansa@/{name}?host={quote(str(self.folder))}"
 
     def load(self, table: pa.Table, name: str) -> str:
         """The table's rows as a new table of this name; its address."""
