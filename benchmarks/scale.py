@@ -23,7 +23,7 @@ from benchmarks.measure import measured, report
 from hansa.engine.frames import FRAME_BYTES
 from hansa.engine.messaging import HubEndpoint, NodeEndpoint, Timing
 from hansa.privacy.fixed_point import PART_NUMBERS, Lanes, decode, encode
-from hansa.privacy.secure_sum import RoundContext, mask, pair_key, total_of, unmask
+from hansa.privacy.secure_sum import RoundContext, mask, pair_key, total_of
 from hansa.testing.messaging import Messaging, start_messaging
 from hansa.wire import Signer, key_id, open_message, seal
 from hansa.wire.boxes import close_box
@@ -51,26 +51,24 @@ def loss(nodes: int, lost: int, numbers: int) -> Callable[[], dict[str, float]]:
     signers = {name: Signer.new(name) for name in names}
     known = {key_id(signer.public): (name, signer.public) for name, signer in signers.items()}
 
-    def answer(name: str, roster: tuple[str, ...], seed: bytes) -> list[bytes]:
+    def answer(name: str, roster: tuple[str, ...]) -> list[bytes]:
         pairs = {peer: pair_key(keys[name], keys[peer].public_key(), binding=b"b") for peer in roster if peer != name}
         context = RoundContext("s", "r", 0, 0, "step", 1, "values", roster, bytes(32))
         lanes = encode(shares[name], nodes=len(roster))
-        masked = mask(lanes, own=name, pair_keys=pairs, context=context, self_seed=seed)
+        masked = mask(lanes, own=name, pair_keys=pairs, context=context)
         return [seal(part, signers[name]) for part in parts_of(masked)]
 
     def task() -> dict[str, float]:
         left = names[: nodes - lost]
-        seeds = {name: bytes([i]) * 32 for i, name in enumerate(names)}
         began = time.process_time()
-        first = {left[0]: answer(left[0], names, seeds[left[0]])}
-        second = {left[0]: answer(left[0], left, seeds[left[0]])}
+        first = {left[0]: answer(left[0], names)}
+        second = {left[0]: answer(left[0], left)}
         at_node = time.process_time() - began
         for name in left[1:]:
-            first[name], second[name] = answer(name, names, seeds[name]), answer(name, left, seeds[name])
+            first[name], second[name] = answer(name, names), answer(name, left)
         began = time.process_time()
         total_by_parts(first, known)
-        total = total_by_parts(second, known)
-        found = decode(unmask(total, [seeds[name] for name in left]))
+        found = decode(total_by_parts(second, known))
         at_hub = time.process_time() - began
         frames = [frame for part in second[left[0]] for frame in close_box(bytes(32), "x", part, frame_bytes=900_000)]
         error = float(np.abs(found - sum(shares[name] for name in left)).max())

@@ -15,7 +15,7 @@ from benchmarks.measure import measured, report
 from hansa.embedded import local as embedded
 from hansa.model.exposure import Exposure
 from hansa.privacy.fixed_point import decode, encode
-from hansa.privacy.secure_sum import RoundContext, mask, pair_key, total_of, unmask
+from hansa.privacy.secure_sum import RoundContext, mask, pair_key, total_of
 from hansa.stats import catalogue
 from hansa.stats.contract import Arguments, Cohorts, Frame, Inputs, Method, Output, Preparation, Request, Step
 
@@ -31,18 +31,10 @@ def secure_sum(nodes: int, numbers: int) -> Callable[[], float]:
     context = RoundContext("s", "r", 0, 0, "step", 1, "values", names, bytes(32))
 
     def task() -> float:
-        seeds = {name: bytes([i]) * 32 for i, name in enumerate(names)}
         masked = [
-            mask(
-                encode(shares[name], nodes=nodes),
-                own=name,
-                pair_keys=shared[name],
-                context=context,
-                self_seed=seeds[name],
-            )
-            for name in names
+            mask(encode(shares[name], nodes=nodes), own=name, pair_keys=shared[name], context=context) for name in names
         ]
-        total = decode(unmask(total_of(masked), list(seeds.values())))
+        total = decode(total_of(masked))
         return float(np.abs(total - sum(shares.values())).max())
 
     return task

@@ -270,9 +270,9 @@ def test_consent_is_read_from_the_register(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_nodes_or_hubs_says_so(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no node.toml in this folder"):
+    with pytest.raises(StoreError, match=r"no node\.toml in this folder"):
         _ = NodeFolder(tmp_path).config
-    with pytest.raises(StoreError, match="no hub.toml in this folder"):
+    with pytest.raises(StoreError, match=r"no hub\.toml in this folder"):
         _ = HubFolder(tmp_path).config
     (tmp_path / "node.toml").write_text("name = [")
     with pytest.raises(PolicyError, match="cannot be read"):

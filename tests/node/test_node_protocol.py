@@ -19,6 +19,8 @@ from hansa.errors import HansaError, ProtocolError, Refused
 from hansa.governance import withdraw
 from hansa.hub.rounds import HubRun
 from hansa.model import Analysis, Study
+from hansa.privacy.fixed_point import decode
+from hansa.privacy.secure_sum import total_of
 from hansa.stats.contract import Request
 from hansa.stats.question import Question
 from hansa.testing import (
@@ -37,8 +39,6 @@ from hansa.testing import (
 from hansa.wire import Message, Signer, encode, open_message, peek, seal
 from hansa.wire.messages import (
     Answered,
-    ConfirmationsShown,
-    Confirmed,
     Counted,
     CountsShown,
     DecisionMade,
@@ -48,8 +48,6 @@ from hansa.wire.messages import (
     RunReady,
     RunStart,
     SiteAsked,
-    SurvivorsShown,
-    Unmasked,
 )
 
 NODES = ("aachen", "bergen", "cadiz", "delft")
@@ -168,16 +166,6 @@ def _another_run(_node: str, message: Message) -> Message:
     return message.model_copy(update={"run": "another"}) if isinstance(message, CountsShown) else message
 
 
-def _one_died(_node: str, message: Message) -> Message:
-    if isinstance(message, SurvivorsShown):
-        return message.model_copy(update={"survivors": message.survivors[1:]})
-    return message
-
-
-def _one_died_for_some(node: str, message: Message) -> Message:
-    return _one_died(node, message) if node == "delft" else message
-
-
 def _a_tally_twice(_node: str, message: Message) -> Message:
     if isinstance(message, CountsShown):
         return message.model_copy(update={"counted": (message.counted[0], *message.counted[:-1])})
@@ -194,12 +182,6 @@ def _a_tally_changed(_node: str, message: Message) -> Message:
     body = contents(message.counted[0])
     forged = grafted(message.counted[0], encode({**body, "lanes": body["lanes"] + np.uint64(1)}))
     return message.model_copy(update={"counted": (forged, *message.counted[1:])})
-
-
-def _a_confirmation_missing(_node: str, message: Message) -> Message:
-    if isinstance(message, ConfirmationsShown):
-        return message.model_copy(update={"confirmed": message.confirmed[1:]})
-    return message
 
 
 def _ready_missing(_node: str, message: Message) -> Message:
@@ -256,12 +238,9 @@ LIES = {
     "a second attempt": _another_attempt,
     "a round of another study": _another_study,
     "counts of another run": _another_run,
-    "a node said to be lost": _one_died,
-    "a node said to be lost, to one node": _one_died_for_some,
     "one tally twice": _a_tally_twice,
     "a tally left out": _a_tally_missing,
     "a tally changed on the way": _a_tally_changed,
-    "a confirmation left out": _a_confirmation_missing,
     "a node that was never ready": _ready_missing,
     "two nodes only": _smaller_roster,
     "a roster wider than the study": _stranger_in_the_roster,
@@ -315,22 +294,15 @@ def test_a_peers_bad_agreement_key_is_a_protocol_error(league: LocalLeague, agre
     assert caught.value.reason == "protocol"
 
 
-def test_no_seed_is_revealed_where_a_peer_confirmed_other_survivors(league: LocalLeague) -> None:
-    def lie(message: Message) -> Message:
-        others = ("aachen", "bergen", "cadiz")
-        return message.model_copy(update={"survivors": others}) if isinstance(message, Confirmed) else message
-
-    taps: list[Wiretap] = []
-
-    def cheat(inner: Transport) -> CheatingPeer:
-        taps.append(Wiretap(inner))
-        return CheatingPeer(taps[0], "aachen", league.keys.nodes["aachen"], lie)
-
-    run, question = hub_run(league, submitted(league), "q", wrap=cheat)
-    with pytest.raises(Refused) as caught:
-        total(run, question)
-    assert caught.value.reason == "protocol"
-    assert not taps[0].answers(Unmasked)
+def test_a_hub_that_says_a_node_was_lost_reads_nothing_of_the_others(league: LocalLeague) -> None:
+    tap, run, question = tapped(league, submitted(league))
+    total(run, question)
+    shares = [message.lanes for message in tap.answers(Answered)]
+    assert len(shares) == len(NODES)
+    assert np.abs(decode(total_of(shares))).max() < 2.0**40, "all of them give the total"
+    for lost in range(len(shares)):
+        others = decode(total_of(shares[:lost] + shares[lost + 1 :]))
+        assert np.abs(others).min() > 2.0**20, "one number in 2^43 would be smaller by chance"
 
 
 # --- replays -------------------------------------------------------------------------------------------------
@@ -353,19 +325,9 @@ def test_phases_out_of_order_are_refused(league: LocalLeague) -> None:
     other, _ = hub_run(league, question.study, "q")
     other.start()
     place = {"study": question.study.id, "run": other.run, "round": 0, "attempt": 0}
-    for kind in ("counts-shown", "survivors-shown", "confirmations-shown"):
-        body = encode({**contents(first[kind]), **place})
-        answer = declined(league, "aachen", forged_envelope(first[kind], league.keys.hub, payload=body))
-        assert answer.code == "protocol"
-
-
-def test_a_round_is_unmasked_once(league: LocalLeague) -> None:
-    tap, run, question = tapped(league, submitted(league))
-    total(run, question)
-    seeds = {message.seed for message in tap.answers(Unmasked)}
-    assert len(seeds) == len(NODES), "every node masks with a seed of its own"
-    total(run, question)
-    assert len({message.seed for message in tap.answers(Unmasked)}) == 2 * len(NODES), "and of this round"
+    body = encode({**contents(first["counts-shown"]), **place})
+    answer = declined(league, "aachen", forged_envelope(first["counts-shown"], league.keys.hub, payload=body))
+    assert answer.code == "protocol"
 
 
 def test_another_nodes_answer_does_not_pass_for_ones_own(league: LocalLeague) -> None:
@@ -645,8 +607,8 @@ def test_a_round_shown_differently_would_give_noise_and_no_leak_even_unchecked(
     """The masks bind the inputs, so that the lie is worth nothing where no node compares requests."""
     monkeypatch.setattr(
         "hansa.node.rounds.Rounds._from_roster",
-        lambda _self, sealed, kind, run, _current: [
-            dict(open_message(s, kind, league.keys.directory.of("node-sign")) for s in sealed)[n] for n in run.roster
+        lambda _self, sealed, run, _current: [
+            dict(open_message(s, Counted, league.keys.directory.of("node-sign")) for s in sealed)[n] for n in run.roster
         ],
     )
     monkeypatch.setattr("hansa.node.run.NodeRun._breaches", lambda *_: [])

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hansa.errors import ProtocolError
 from hansa.privacy.fixed_point import Lanes, decode, encode, subtract_from
-from hansa.privacy.secure_sum import RoundContext, mask, pair_key, pair_seed, stream, total_of, unmask
+from hansa.privacy.secure_sum import RoundContext, mask, pair_key, pair_seed, total_of
 
 CONTEXT = RoundContext("study", "run", 0, 0, "step", 1, "values", ("a", "b", "c"), bytes(32))
 CHANGES = {
@@ -54,10 +55,14 @@ def keys_of(roster: tuple[str, ...]) -> dict[str, dict[str, bytes]]:
     return {own: {peer: pairs[frozenset({own, peer})] for peer in roster if peer != own} for own in roster}
 
 
-def masked(share: Lanes, own: str, context: RoundContext, seed: bytes | None = bytes(32)) -> Lanes:
-    keys = keys_of(context.roster)[own]
-    self_seed = None if context.phase == "counts" else seed
-    return mask(share, own=own, pair_keys=keys, context=context, self_seed=self_seed)
+def masked(share: Lanes, own: str, context: RoundContext) -> Lanes:
+    return mask(share, own=own, pair_keys=keys_of(context.roster)[own], context=context)
+
+
+def stream(seed: bytes, length: int) -> Lanes:
+    """AES-256-CTR from zero, as two lanes."""
+    encryptor = Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor()
+    return np.frombuffer(encryptor.update(bytes(16 * length)), dtype="<u8").reshape(2, length)
 
 
 @settings(max_examples=40)
@@ -67,10 +72,8 @@ def test_the_masks_of_any_roster_cancel_to_the_exact_total(nodes: int, width: in
     context = replace(CONTEXT, roster=roster, phase=phase)
     random = np.random.default_rng(seed)
     shares = [encode(random.normal(scale=1e6, size=width), nodes=nodes) for _ in roster]
-    seeds = [random.bytes(32) for _ in roster]
-    sent = [masked(s, own, context, k) for s, own, k in zip(shares, roster, seeds, strict=True)]
-    total = unmask(total_of(sent), seeds if phase == "values" else [])
-    assert np.array_equal(total, total_of(shares))
+    sent = [masked(s, own, context) for s, own in zip(shares, roster, strict=True)]
+    assert np.array_equal(total_of(sent), total_of(shares))
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
@@ -88,11 +91,6 @@ def test_the_noise_on_a_share_looks_uniform() -> None:
     assert np.abs(blocks - 0.5).max() < 5 * 0.5 / np.sqrt(bits.size / 64)
 
 
-def test_every_fresh_self_seed_gives_other_noise() -> None:
-    nothing = np.zeros((2, 4), dtype=np.uint64)
-    assert not np.array_equal(masked(nothing, "a", CONTEXT, b"1" * 32), masked(nothing, "a", CONTEXT, b"2" * 32))
-
-
 @pytest.mark.parametrize("field", sorted(CHANGES))
 def test_each_difference_of_context_destroys_the_cancellation(field: str) -> None:
     shares = [encode(np.array([float(i)]), nodes=3) for i in range(3)]
@@ -102,11 +100,8 @@ def test_each_difference_of_context_destroys_the_cancellation(field: str) -> Non
     sent = []
     for share, own, context in zip(shares, "abc", contexts, strict=True):
         peers = {peer: keys[own][peer] for peer in context.roster if peer != own}
-        seed = None if context.phase == "counts" else bytes(32)
-        sent.append(mask(share, own=own, pair_keys=peers, context=context, self_seed=seed))
-    seeds = [bytes(32) for context in contexts if context.phase == "values"]
-    assert decode(unmask(total_of(sent), seeds))[0] != 3.0
-    assert abs(decode(unmask(total_of(sent), seeds))[0]) > 2.0**20, "the total should be noise"
+        sent.append(mask(share, own=own, pair_keys=peers, context=context))
+    assert abs(decode(total_of(sent))[0]) > 2.0**20, "the total should be noise"
 
 
 @pytest.mark.parametrize("field", sorted(CHANGES))
@@ -125,12 +120,7 @@ def test_fields_cannot_be_moved_into_each_other() -> None:
 def test_a_missing_node_leaves_the_total_masked() -> None:
     shares = [encode(np.array([1.0]), nodes=3) for _ in range(3)]
     sent = [masked(s, own, CONTEXT) for s, own in zip(shares, "abc", strict=True)]
-    assert abs(decode(unmask(total_of(sent[:2]), [bytes(32)] * 2))[0]) > 2.0**20
-
-
-def test_without_a_nodes_seed_the_total_stays_masked() -> None:
-    sent = [masked(encode(np.array([1.0]), nodes=3), own, CONTEXT) for own in "abc"]
-    assert abs(decode(unmask(total_of(sent), [bytes(32)] * 2))[0]) > 2.0**20
+    assert abs(decode(total_of(sent[:2]))[0]) > 2.0**20
 
 
 def test_both_ends_of_a_pair_agree_and_another_run_agrees_on_something_else() -> None:
@@ -155,25 +145,17 @@ def test_a_degenerate_agreement_key_is_refused(point: str) -> None:
 )
 def test_a_share_is_masked_against_the_whole_roster_or_not_at_all(keys: dict[str, bytes]) -> None:
     with pytest.raises(ProtocolError, match="keys"):
-        mask(np.zeros((2, 1), np.uint64), own="a", pair_keys=keys, context=CONTEXT, self_seed=bytes(32))
+        mask(np.zeros((2, 1), np.uint64), own="a", pair_keys=keys, context=CONTEXT)
 
 
-@pytest.mark.parametrize(("phase", "seed"), [("values", None), ("counts", bytes(32))])
-def test_values_never_go_without_a_self_mask_and_counts_never_with_one(phase: str, seed: bytes | None) -> None:
-    context = replace(CONTEXT, phase=phase)
-    keys = keys_of(context.roster)["a"]
-    with pytest.raises(ProtocolError, match="self mask"):
-        mask(np.zeros((2, 1), np.uint64), own="a", pair_keys=keys, context=context, self_seed=seed)
-
-
-def test_a_stream_depends_on_its_seed_alone() -> None:
-    assert np.array_equal(stream(bytes(32), 5), stream(bytes(32), 5))
-    assert not np.array_equal(stream(bytes(32), 5), stream(b"\x01" * 32, 5))
+def test_a_roster_of_one_has_no_mask_and_gives_no_share() -> None:
+    with pytest.raises(ProtocolError, match="keys"):
+        mask(np.zeros((2, 1), np.uint64), own="a", pair_keys={}, context=replace(CONTEXT, roster=("a",)))
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 16_383, 16_384, 16_385, 40_001])
 def test_a_mask_is_the_stream_of_its_seed_however_long(length: int) -> None:
-    context = replace(CONTEXT, roster=("a",))
-    seed = b"\x07" * 32
-    masked = mask(np.zeros((2, length), np.uint64), own="a", pair_keys={}, context=context, self_seed=seed)
-    assert np.array_equal(masked, stream(seed, length))
+    context = replace(CONTEXT, roster=("a", "b"))
+    key = b"\x07" * 32
+    masked = mask(np.zeros((2, length), np.uint64), own="a", pair_keys={"b": key}, context=context)
+    assert np.array_equal(masked, stream(pair_seed(key, context), length))

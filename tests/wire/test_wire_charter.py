@@ -78,7 +78,7 @@ def test_a_researcher_stands_with_the_organisation_it_was_admitted_for(hub: HubF
     sealed = found_identity(tmp_path / "anna", "anna", HOSPITAL, charter, now=NOW)
     assert admitted(hub, sealed).directory.parties == {"anna": HOSPITAL}
     assert open_identity(tmp_path / "anna", now=NOW).party == HOSPITAL
-    with pytest.raises(StoreError, match="identity.toml in this folder already"):
+    with pytest.raises(StoreError, match=r"identity\.toml in this folder already"):
         found_identity(tmp_path / "anna", "anna", HOSPITAL, charter, now=NOW)
 
 

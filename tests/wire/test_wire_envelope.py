@@ -16,7 +16,7 @@ from hansa.wire import Certificate, Message, Signer, certify, encode, key_id, op
 from hansa.wire import messages as schemas
 from hansa.wire.directory import read_directory
 from hansa.wire.keys import CertificatePurpose
-from hansa.wire.messages import Confirmed, Declined, RunStarted, SurvivorsShown, Unmasked
+from hansa.wire.messages import Declined, PartAsked, RunReady, RunStarted
 
 HUB, NODE, STRANGER = Signer.new("hub"), Signer.new("node"), Signer.new("stranger")
 KEYS = {key_id(signer.public): (signer.name, signer.public) for signer in (HUB, NODE)}
@@ -67,12 +67,12 @@ def test_a_changed_payload_breaks_the_signature() -> None:
 
 
 def test_a_message_of_one_type_is_no_message_of_another() -> None:
-    sealed = seal(SurvivorsShown(study="s", run="r", round=0, attempt=0, survivors=("a",)), HUB)
+    sealed = seal(PartAsked(study="s", run="r", round=0, attempt=0, part=1), HUB)
     with pytest.raises(ProtocolError, match="expected"):
-        open_message(sealed, Confirmed, KEYS)
-    renamed = encode(["confirmed", *_parts(sealed)[1:]])
+        open_message(sealed, RunReady, KEYS)
+    renamed = encode(["run-ready", *_parts(sealed)[1:]])
     with pytest.raises(SignatureInvalid):
-        open_message(renamed, Confirmed, KEYS)
+        open_message(renamed, RunReady, KEYS)
 
 
 def test_another_major_version_is_refused() -> None:
@@ -134,9 +134,9 @@ def test_an_extra_field_is_refused() -> None:
 
 
 def test_a_negative_round_is_refused() -> None:
-    body = encode({"study": "s", "run": "r", "round": -1, "attempt": 0, "seed": b""})
+    body = encode({"study": "s", "run": "r", "round": -1, "attempt": 0, "part": 1})
     with pytest.raises(ProtocolError):
-        open_message(forged_envelope(SEALED, HUB, payload=body, kind="unmasked"), Unmasked, KEYS)
+        open_message(forged_envelope(SEALED, HUB, payload=body, kind="part-asked"), PartAsked, KEYS)
 
 
 def test_a_signers_representation_shows_no_secret() -> None:

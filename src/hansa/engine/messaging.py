@@ -233,8 +233,10 @@ class NodeEndpoint:
         *,
         timing: Timing | None = None,
         charter: Callable[[], int] = lambda: 0,
+        told: Callable[[bytes, bytes, float], None] = lambda _asked, _answer, _seconds: None,
     ) -> None:
         self._charter = charter
+        self._told = told
         self._link = link
         self._league = league
         self._node = node
@@ -282,11 +284,14 @@ class NodeEndpoint:
             self._worker.submit(self._work, request, whole[_ID:], reply)
 
     def _work(self, request: bytes, data: bytes, reply: str) -> None:
+        began = time.monotonic()
         answer = self._handle(data)
+        seconds = time.monotonic() - began
         with self._lock:
             self._done.keep(request, answer)
             self._busy.discard(request)
         self._reply(reply, request, answer)
+        self._told(data, answer, seconds)  # nobody waits for it
 
     def _reply(self, reply: str, request: bytes, answer: bytes) -> None:
         frames = close_box(

@@ -1,7 +1,6 @@
-"""One run over its roster: open it, then a round of four phases for each sum the plan asks for.
+"""One run over its roster: open it, then a round of two phases for each sum the plan asks for.
 
-The hub sees masked shares and, once all nodes have confirmed the round, the seeds of the self masks: it can
-compute the total and nothing else.
+The hub sees masked shares, whose masks cancel over the whole roster: it can compute the total and nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from hansa.errors import ProtocolError, Refused, Unreachable
 from hansa.model.exposure import FloatArray
 from hansa.privacy.fixed_point import Lanes, decode
 from hansa.privacy.history import given_away
-from hansa.privacy.secure_sum import total_of, unmask
+from hansa.privacy.secure_sum import total_of
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Request, Step, Totals
 from hansa.stats.question import Question
@@ -29,8 +28,6 @@ from hansa.wire.messages import (
     AloneAsked,
     AloneGranted,
     Answered,
-    ConfirmationsShown,
-    Confirmed,
     Counted,
     CountsShown,
     Declined,
@@ -40,8 +37,6 @@ from hansa.wire.messages import (
     RunReady,
     RunStart,
     RunStarted,
-    SurvivorsShown,
-    Unmasked,
 )
 
 __all__ = ["Exchange", "HubRun"]
@@ -146,13 +141,8 @@ class HubRun:
             inputs=dict(inputs),
         )
         counted = self._relayed(asked, Counted)
-        shown = CountsShown(**place, counted=counted)
-        total = self._total(shown, place)
-        confirmed = self._relayed(SurvivorsShown(**place, survivors=self.roster), Confirmed)
-        unmasking = ConfirmationsShown(**place, confirmed=confirmed)
-        unmasked = self._ask(unmasking, Unmasked)
-        numbers = decode(unmask(total, [message.seed for _, message in unmasked.values()]))
-        return _split(numbers, step.shapes(step.preparation.dimensions(request.arguments, self._question.variables)))
+        numbers = decode(self._total(CountsShown(**place, counted=counted), place))
+        return _split(numbers, self._question.shapes(step, request.arguments))
 
     def _total(self, shown: CountsShown, place: Mapping[str, Any]) -> Lanes:
         """The masked total. Long shares come in parts that are added up as they come: one total is held, not many."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -86,17 +85,12 @@ class NodeDaemon:
             self.handle,
             timing=timing,
             charter=lambda: self._charter.charter.charter_version,
+            told=self._metrics.answered,
         )
         started.callback(self._endpoint.close)
 
     def handle(self, data: bytes) -> bytes:
         """Answer one message (see :meth:`hansa.node.service.Node.handle`); never raises."""
-        began = time.monotonic()
-        answer = self._handled(data)
-        self._metrics.answered(data, answer, time.monotonic() - began)
-        return answer
-
-    def _handled(self, data: bytes) -> bytes:
         try:
             kind = peek(data).kind
             if kind == CharterShown.kind():

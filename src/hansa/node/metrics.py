@@ -24,7 +24,6 @@ from hansa.wire.messages import (
     Answered,
     CharterShown,
     CheckpointShown,
-    ConfirmationsShown,
     Counted,
     CountsShown,
     DecisionMade,
@@ -36,13 +35,12 @@ from hansa.wire.messages import (
     SiteAsked,
     SiteReleased,
     StudySubmitted,
-    SurvivorsShown,
 )
 
 __all__ = ["NodeMetrics"]
 
-_ASKED = (AloneAsked, CharterShown, CheckpointShown, ConfirmationsShown, CountsShown, PartAsked, RoundAsked)
-_KINDS = {kind.kind() for kind in (*_ASKED, RunOpen, RunStart, SiteAsked, StudySubmitted, SurvivorsShown)}
+_ASKED = (AloneAsked, CharterShown, CheckpointShown, CountsShown, PartAsked, RoundAsked)
+_KINDS = {kind.kind() for kind in (*_ASKED, RunOpen, RunStart, SiteAsked, StudySubmitted)}
 _OTHER = "other"
 _EVENTS: dict[tuple[str, str], Event] = {
     (RoundAsked.kind(), Counted.kind()): "round counted",

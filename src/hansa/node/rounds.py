@@ -22,8 +22,6 @@ from hansa.wire.envelope import payload_of
 from hansa.wire.messages import (
     AloneGranted,
     Answered,
-    ConfirmationsShown,
-    Confirmed,
     Counted,
     CountsShown,
     PartAsked,
@@ -34,14 +32,11 @@ from hansa.wire.messages import (
     RunReady,
     RunStart,
     RunStarted,
-    SurvivorsShown,
-    Unmasked,
 )
 
 __all__ = ["Rounds"]
 
 Asked = TypeVar("Asked", bound=RoundPlace)
-Shown = TypeVar("Shown", Counted, Confirmed)
 
 _TALLY = "tally of people"
 _CHECKS = "group cell products effective parameters differing nodes"
@@ -120,7 +115,7 @@ class Rounds:
             self._end(run)
             raise
         counted = Counted(**_place(asked), request=current.request, lanes=run.masked(current, "counts"))
-        current.sent[Counted.kind()] = counted
+        current.sent = counted
         self._node.store.note_left(self._entry(run, current, _TALLY, (current.tally.size,), "protected"))
         return counted
 
@@ -130,7 +125,7 @@ class Rounds:
         permitted(self._node, asked.study)
         current = run.advance(_key(asked), "counted", "counted")
         self._check_nothing_between(run, current)
-        shown = self._from_roster(asked.counted, Counted, run, current)
+        shown = self._from_roster(asked.counted, run, current)
         try:
             run.judge([message.lanes for message in shown])
         except Refused:
@@ -139,16 +134,16 @@ class Rounds:
         current.masked = run.masked(current, "values")
         run.advance(_key(asked), "counted", "answered")
         self._record(run, current)
-        return _part(current, 0)
+        return _next_part(current)
 
     def part(self, data: bytes) -> Answered:
-        """A further part of a long answer; it was judged and noted as a whole."""
+        """The next part of a long answer, which was judged and noted as a whole; each is given once."""
         asked, run = self._asked(data, PartAsked)
         permitted(self._node, asked.study)
         current = run.advance(_key(asked), "answered", "answered")
-        if current.masked is None or not 0 < asked.part < _parts(current.masked):
-            raise ProtocolError("a round's answer has no such part")
-        return _part(current, asked.part)
+        if current.masked is None or asked.part != current.given:
+            raise ProtocolError("a round's answer has no such part, or not now")
+        return _next_part(current)
 
     def _check_nothing_between(self, run: NodeRun, current: Round) -> None:
         """What another run was answered since this one opened is not in the history it was counted against."""
@@ -156,30 +151,6 @@ class Rounds:
             self._end(run)
             what = "another question was answered while this one was counted"
             raise Refused(what, fix="start the analysis again", reason="history")
-
-    def confirm(self, data: bytes) -> Confirmed:
-        """Sign the one survivor set of a round."""
-        asked, run = self._asked(data, SurvivorsShown)
-        if asked.survivors != run.roster:
-            # To go on without a node gives shares away; recovery comes with the engine between machines.
-            self._runs.pop(run.run)
-            raise Refused("a run goes on only with its whole roster", fix="start it again", reason="roster")
-        current = run.advance(_key(asked), "answered", "confirmed")
-        current.masked = None
-        current.survivors = asked.survivors
-        confirmed = Confirmed(**_place(asked), survivors=asked.survivors, request=current.request)
-        current.sent[Confirmed.kind()] = confirmed
-        return confirmed
-
-    def unmask(self, data: bytes) -> Unmasked:
-        """Reveal the self mask's seed once all survivors have signed the same set."""
-        asked, run = self._asked(data, ConfirmationsShown)
-        current = run.advance(_key(asked), "confirmed", "confirmed")
-        shown = self._from_roster(asked.confirmed, Confirmed, run, current)
-        if any(message.survivors != current.survivors for message in shown):
-            raise ProtocolError("the nodes were shown different survivors")
-        run.advance(_key(asked), "confirmed", "unmasked")
-        return Unmasked(**_place(asked), seed=current.self_seed)
 
     def _end(self, run: NodeRun) -> None:
         self._node.note_breaches(run.study, run.breaches)
@@ -245,9 +216,9 @@ class Rounds:
             raise Refused("this run is not open here", fix="start it again", reason="run")
         return run
 
-    def _from_roster(self, sealed: Sequence[bytes], kind: type[Shown], run: NodeRun, current: Round) -> list[Shown]:
-        """One signed message of each node of the roster, all about the round as this node saw it."""
-        opened = dict(self._opened(envelope, kind, current) for envelope in sealed)
+    def _from_roster(self, sealed: Sequence[bytes], run: NodeRun, current: Round) -> list[Counted]:
+        """One signed tally of each node of the roster, all about the round as this node saw it."""
+        opened = dict(self._opened(envelope, current) for envelope in sealed)
         if len(sealed) != len(run.roster) or set(opened) != set(run.roster):
             raise ProtocolError("one message of each node of the roster is needed")
         for message in opened.values():
@@ -255,14 +226,14 @@ class Rounds:
                 raise ProtocolError("the nodes were shown different rounds")
         return [opened[node] for node in run.roster]
 
-    def _opened(self, sealed: bytes, kind: type[Shown], current: Round) -> tuple[str, Shown]:
+    def _opened(self, sealed: bytes, current: Round) -> tuple[str, Counted]:
         """Who says what. This node knows its own words, and needs no signature to believe them."""
-        envelope, own = peek(sealed), current.sent.get(kind.kind())
-        if isinstance(own, kind) and envelope.sender == self._own_key:
-            if envelope.payload != payload_of(own):
+        envelope = peek(sealed)
+        if current.sent is not None and envelope.sender == self._own_key:
+            if envelope.payload != payload_of(current.sent):
                 raise ProtocolError("this node's own message was changed on the way")
-            return self._node.name, own
-        return open_message(sealed, kind, self._node.directory.of("node-sign"))
+            return self._node.name, current.sent
+        return open_message(sealed, Counted, self._node.directory.of("node-sign"))
 
     def _record(self, run: NodeRun, current: Round) -> None:
         shapes = current.shapes
@@ -295,10 +266,14 @@ def _parts(lanes: Lanes) -> int:
     return max(1, math.ceil(int(lanes.shape[1]) / PART_NUMBERS))
 
 
-def _part(current: Round, part: int) -> Answered:
+def _next_part(current: Round) -> Answered:
+    """The part that is due; after the last, the share is forgotten."""
     assert current.masked is not None
+    part, parts = current.given, _parts(current.masked)
     numbers = current.masked[:, part * PART_NUMBERS : (part + 1) * PART_NUMBERS]
-    parts = _parts(current.masked)
+    current.given += 1
+    if current.given == parts:
+        current.masked = None
     return Answered(**_place(current.asked), request=current.request, lanes=numbers, part=part, parts=parts)
 
 

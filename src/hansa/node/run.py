@@ -1,13 +1,12 @@
 """One run at one node: the phases of its rounds, in order, each once.
 
-Opening a run fixes its roster, the person set (the epoch) and the code version. Then each round goes prepare,
-answer, confirm, unmask; a message out of place is refused and changes nothing.
+Opening a run fixes its roster, the person set (the epoch) and the code version. Then each round is
+prepared and answered; a message out of place is refused and changes nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,20 +17,19 @@ from hansa.errors import HeadroomError, ProtocolError, Refused
 from hansa.governance import ConsentRegister
 from hansa.model.exposure import FloatArray
 from hansa.node.comparisons import Past, all_past, comparisons, epochs_digest, judge_comparison, numbers_of, remembered
-from hansa.node.prepared import Asking, exposure_key, reads
+from hansa.node.prepared import Asking, exposure_key, preparation_key, reads
 from hansa.node.prepared import Counted as CountedExposures
 from hansa.node.rows import Found, Rows
 from hansa.privacy.counts import Tally
 from hansa.privacy.fixed_point import Lanes, decode, encode
 from hansa.privacy.history import Population, given_away
 from hansa.privacy.rules import ADVICE, Breach, counts_as_node, judge, judge_nodes, judge_parameters
-from hansa.privacy.secure_sum import SEED_BYTES, RoundContext, mask, pair_key, total_of
+from hansa.privacy.secure_sum import RoundContext, mask, pair_key, total_of
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Step
 from hansa.stats.question import Question
-from hansa.wire import Message
 from hansa.wire import encode as to_cbor
-from hansa.wire.messages import RoundAsked, RunReady
+from hansa.wire.messages import Counted, RoundAsked, RunReady
 
 __all__ = ["NodeRun", "Round", "disclosure_refused", "question_part", "round_request"]
 
@@ -54,7 +52,7 @@ def question_part(asked: RoundAsked) -> bytes:
 
 @dataclass(eq=False)
 class Round:
-    """A round under way; ``phase`` is the last one completed."""
+    """A round under way; ``phase`` is the last one completed, ``given`` the parts of ``masked`` that have left."""
 
     asked: RoundAsked
     request: bytes
@@ -66,10 +64,9 @@ class Round:
     pairs: tuple[tuple[str, str], ...]
     shapes: Mapping[str, tuple[int, ...]]
     phase: str = "counted"
-    self_seed: bytes = field(default_factory=lambda: secrets.token_bytes(SEED_BYTES), repr=False)
-    survivors: tuple[str, ...] = ()
-    sent: dict[str, Message] = field(default_factory=dict)
+    sent: Counted | None = None
     masked: Lanes | None = None
+    given: int = 0
 
 
 @dataclass(eq=False)
@@ -98,6 +95,7 @@ class NodeRun:
     breaches: tuple[Breach, ...] = ()
     current: Round | None = None
     _asked_before: list[Population] = field(default_factory=list)
+    _may_read: set[bytes] = field(default_factory=set)
     next_round: int = 0
 
     @property
@@ -180,7 +178,7 @@ class NodeRun:
 
     def masked(self, current: Round, phase: str) -> Lanes:
         """The round's tally or share with its masks on."""
-        numbers, seed = (current.tally, None) if phase == "counts" else (current.shares, current.self_seed)
+        numbers = current.tally if phase == "counts" else current.shares
         context = RoundContext(
             study=self.study,
             run=self.run,
@@ -193,7 +191,7 @@ class NodeRun:
             inputs=current.request,
         )
         lanes = _encoded(numbers, nodes=len(self.roster))
-        return mask(lanes, own=self.node, pair_keys=self.pair_keys, context=context, self_seed=seed)
+        return mask(lanes, own=self.node, pair_keys=self.pair_keys, context=context)
 
     def advance(self, place: tuple[str, str, int, int], before: str, after: str) -> Round:
         """Move the current round on by one phase.
@@ -225,10 +223,13 @@ class NodeRun:
 
     def _check_reads(self, step: Step, asked: RoundAsked) -> None:
         """A round's arguments come from the hub: they may not reach beyond the variables of the question."""
-        question = self.question
+        key, question = preparation_key(step.preparation, asked.arguments), self.question
+        if key in self._may_read:
+            return
         wanted = question.raw_of(reads(step.preparation, asked.arguments))
         if wanted - question.touched - question.raw:
             raise ProtocolError("a round asks for variables that the question does not name")
+        self._may_read.add(key)
 
     def _tally(
         self, asked: RoundAsked, found: Found

@@ -22,7 +22,6 @@ from hansa.wire import Message, peek, seal
 from hansa.wire.messages import (
     AloneAsked,
     CheckpointShown,
-    ConfirmationsShown,
     CountsShown,
     Declined,
     PartAsked,
@@ -31,7 +30,6 @@ from hansa.wire.messages import (
     RunStart,
     SiteAsked,
     StudySubmitted,
-    SurvivorsShown,
 )
 
 __all__ = ["Node"]
@@ -50,8 +48,6 @@ class Node:
             RoundAsked.kind(): self._rounds.count,
             CountsShown.kind(): self._rounds.answer,
             PartAsked.kind(): self._rounds.part,
-            SurvivorsShown.kind(): self._rounds.confirm,
-            ConfirmationsShown.kind(): self._rounds.unmask,
             SiteAsked.kind(): lambda data: release(context, data),
             AloneAsked.kind(): lambda data: grant_alone(context, data),
             CheckpointShown.kind(): lambda data: witness_checkpoint(context, data, witness_key),

@@ -153,7 +153,7 @@ class RowsHere:
         return made, counted
 
     def _share(self, step: Step, arguments: Arguments, inputs: Inputs, prepared: Prepared) -> Share:
-        shapes = step.shapes(step.preparation.dimensions(arguments, self.question.variables))
+        shapes = self.question.shapes(step, arguments)
         if not prepared.partitions:
             return Share(zero_totals(shapes), ())
         return share(step, prepared.partitions, inputs, shapes)

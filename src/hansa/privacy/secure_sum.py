@@ -1,15 +1,14 @@
 """The masking protocol: each node hides its share so that only the sum over the roster can be read.
 
 After Bonawitz et al. (2017), "Practical secure aggregation for privacy-preserving machine learning", section
-4, with the lessons of DESIGN, section 3: node i sends
+4.0.1, with the lessons of DESIGN, section 3: node i sends
 
-    y_i = x_i + PRG(b_i) + sum over j after i of PRG(s_ij) - sum over j before i of PRG(s_ij)   (mod 2^128)
+    y_i = x_i + sum over j after i of PRG(s_ij) - sum over j before i of PRG(s_ij)   (mod 2^128)
 
-where s_ij comes from an X25519 agreement of keys that both nodes made for this run only, and b_i is fresh.
-Study, run, round, attempt, step, version, roster and the hash of the round's inputs enter every s_ij: nodes
-that were shown different things produce masks that do not cancel, hence garbage and not a leak.
-
-The count round has no b_i: its masked shares go to all nodes, and each adds them up for itself.
+where s_ij comes from an X25519 agreement of keys that both nodes made for this run only. Study, run, round, attempt,
+step, version, roster and the hash of the round's inputs enter every s_ij: nodes that were shown different things
+produce masks that do not cancel, hence garbage and not a leak. No seed is ever revealed, so that there is nothing
+for self masks to guard (ADR 10).
 """
 
 from __future__ import annotations
@@ -28,10 +27,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hansa.errors import ProtocolError
 from hansa.privacy.fixed_point import Lanes, add_into, subtract_from
 
-__all__ = ["SEED_BYTES", "RoundContext", "mask", "pair_key", "pair_seed", "stream", "total_of", "unmask"]
+__all__ = ["RoundContext", "mask", "pair_key", "pair_seed", "total_of"]
 
-SEED_BYTES = 32
-_ZERO_NONCE = bytes(16)
+_SEED_BYTES = 32
 _RUN = 16_384
 
 
@@ -80,7 +78,7 @@ def pair_key(own: X25519PrivateKey, peer: X25519PublicKey, *, binding: bytes) ->
             why="the shared secret would be known to everyone",
             fix="stop the run and ask that member for its certificate",
         ) from None
-    return HKDF(hashes.SHA256(), SEED_BYTES, salt=binding, info=b"hansa/pair/1").derive(agreed)
+    return HKDF(hashes.SHA256(), _SEED_BYTES, salt=binding, info=b"hansa/pair/1").derive(agreed)
 
 
 def pair_seed(key: bytes, context: RoundContext) -> bytes:
@@ -94,7 +92,7 @@ def _runs(length: int) -> Iterator[slice]:
 
 
 def _apply(masked: Lanes, seed: bytes, *, minus: bool) -> None:
-    """Add the stream of a seed to lanes in place, or take it away: the numbers of :func:`stream`, run by run."""
+    """Add the stream of a seed to lanes in place, or take it away, run by run; each seed has one stream only."""
     length = masked.shape[1]
     # The low lane's numbers are the first half of the stream, the high lane's the second.
     low, high = _encryptor(seed, 0), _encryptor(seed, 8 * length)
@@ -112,20 +110,7 @@ def _encryptor(seed: bytes, start: int) -> CipherContext:
     return encryptor
 
 
-def stream(seed: bytes, length: int) -> Lanes:
-    """``length`` two-lane integers from AES-256-CTR; each seed is used for one stream only."""
-    encryptor = Cipher(algorithms.AES(seed), modes.CTR(_ZERO_NONCE)).encryptor()
-    return np.frombuffer(encryptor.update(bytes(16 * length)), dtype="<u8").reshape(2, length)
-
-
-def mask(
-    share: Lanes,
-    *,
-    own: str,
-    pair_keys: Mapping[str, bytes],
-    context: RoundContext,
-    self_seed: bytes | None,
-) -> Lanes:
+def mask(share: Lanes, *, own: str, pair_keys: Mapping[str, bytes], context: RoundContext) -> Lanes:
     """The share with its masks on.
 
     Parameters
@@ -134,21 +119,15 @@ def mask(
     own : str
         This node's id, one of ``context.roster``.
     pair_keys : mapping from each other node of the roster to the secret shared with it for this run
-    self_seed : bytes or None
-        Fresh for this round; ``None`` in the count phase only.
 
     Raises
     ------
     ProtocolError
-        If the keys are not those of the roster's other nodes, or a self seed is missing or unwanted.
+        If the keys are not those of the roster's other nodes, or there is no other: such a share has no mask.
     """
-    if set(pair_keys) | {own} != set(context.roster) or own in pair_keys:
+    if set(pair_keys) | {own} != set(context.roster) or own in pair_keys or not pair_keys:
         raise ProtocolError("the masks' keys are not the roster's", why="a pair without a key has no mask")
-    if (self_seed is None) != (context.phase == "counts"):
-        raise ProtocolError("only values carry a self mask", why="counts are added up by every node")
     masked = share.copy()
-    if self_seed is not None:
-        _apply(masked, self_seed, minus=False)
     position = context.roster.index(own)
     for other, node in enumerate(context.roster):
         if other != position:
@@ -163,11 +142,3 @@ def total_of(masked: Sequence[Lanes]) -> Lanes:
         for run in _runs(total.shape[1]):
             add_into(total[:, run], share[:, run])
     return total
-
-
-def unmask(total: Lanes, self_seeds: Sequence[bytes]) -> Lanes:
-    """The total without the self masks that the nodes have revealed."""
-    unmasked = total.copy()
-    for seed in self_seeds:
-        _apply(unmasked, seed, minus=True)
-    return unmasked

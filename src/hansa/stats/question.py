@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from hansa.errors import StudyError
 from hansa.formula import (
@@ -23,7 +24,7 @@ from hansa.formula import (
     raw_variables,
 )
 from hansa.model import Analysis, Dictionary, Study, Variable
-from hansa.stats.contract import Arguments, Method
+from hansa.stats.contract import Arguments, Method, Step
 
 __all__ = ["Question", "read_question"]
 
@@ -47,12 +48,12 @@ class Question:
     raw: frozenset[str]
     sites: bool
 
-    @property
+    @cached_property
     def dictionary_digest(self) -> bytes:
         """SHA-256 of the dictionary that the question was read against."""
         return hashlib.sha256(self.dictionary.model_dump_json().encode()).digest()
 
-    @property
+    @cached_property
     def set_digest(self) -> str:
         """SHA-256 over all that defines the analysis set, the same wherever it is read."""
         spec = {
@@ -63,18 +64,29 @@ class Question:
         }
         return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
 
-    @property
+    @cached_property
     def touched(self) -> frozenset[str]:
         """The dictionary variables that the method's arguments name, wherever they stand in them."""
         words = set(re.findall(r"[A-Za-z][A-Za-z0-9_]*", json.dumps(_plain(self.arguments))))
         named = [parse_expression(word) for word in sorted(words & self.variables.keys())]
         return self.raw_of(named) | self.raw_of(self.complete)
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 over the whole question: method, version, arguments, analysis set."""
         spec = [self.method.name, self.method.version, _plain(self.arguments), self.set_digest, self.sites]
         return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).digest()
+
+    def shapes(self, step: Step, arguments: Arguments) -> dict[str, tuple[int, ...]]:
+        """The shape of each of a step's outputs; formulas are resolved once, not in every round."""
+        key = f"{step.name} {json.dumps(_plain(arguments), sort_keys=True)}"
+        if key not in self._shapes:
+            self._shapes[key] = step.shapes(step.preparation.dimensions(arguments, self.variables))
+        return self._shapes[key]
+
+    @cached_property
+    def _shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        return {}
 
     def raw_of(self, expressions: Iterable[Expr]) -> frozenset[str]:
         """The dictionary variables behind expressions, through derivations."""

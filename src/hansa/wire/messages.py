@@ -2,8 +2,7 @@
 
 A run goes: ``RunOpen`` -> ``RunReady`` -> ``RunStart`` -> ``RunStarted``; then for each round
 ``RoundAsked`` -> ``Counted`` (prepare), ``CountsShown`` -> ``Answered`` (answer; ``PartAsked`` -> ``Answered`` for
-the further parts of a long share), ``SurvivorsShown`` -> ``Confirmed`` (confirm), ``ConfirmationsShown`` ->
-``Unmasked`` (unmask). A node that refuses answers ``Declined`` instead, at any point.
+the further parts of a long share). A node that refuses answers ``Declined`` instead, at any point.
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ __all__ = [
     "CharterTaken",
     "CheckpointCosigned",
     "CheckpointShown",
-    "ConfirmationsShown",
-    "Confirmed",
     "Counted",
     "CountsShown",
     "DecisionMade",
@@ -45,8 +42,6 @@ __all__ = [
     "SiteAsked",
     "SiteReleased",
     "StudySubmitted",
-    "SurvivorsShown",
-    "Unmasked",
 ]
 
 
@@ -193,31 +188,6 @@ class PartAsked(RoundPlace):
     """The hub asks for a further part of a long share."""
 
     part: Natural
-
-
-class SurvivorsShown(RoundPlace):
-    """The nodes whose answers the hub has."""
-
-    survivors: tuple[str, ...]
-
-
-class Confirmed(RoundPlace):
-    """A node signs one survivor set per round."""
-
-    survivors: tuple[str, ...]
-    request: bytes
-
-
-class ConfirmationsShown(RoundPlace):
-    """All survivors' signed confirmations."""
-
-    confirmed: tuple[bytes, ...]
-
-
-class Unmasked(RoundPlace):
-    """The seed of a node's self mask."""
-
-    seed: bytes
 
 
 class SiteAsked(Message):
