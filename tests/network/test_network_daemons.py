@@ -27,6 +27,7 @@ from hansa.node import stewarding
 from hansa.node.config import NodeFolder
 from hansa.node.daemon import NodeDaemon, pause, resume
 from hansa.node.doctor import examine
+from hansa.node.opening import open_node
 from hansa.store import NodeStore
 from hansa.testing.network import NetworkLeague, league_folders
 from hansa.wire import open_message, seal
@@ -263,7 +264,7 @@ def test_consent_is_read_from_the_register(tmp_path: Path) -> None:
     register = folders.node("zurich").path / "register.csv"
     register.write_text("who,what\n1,\n")
     with pytest.raises(DataError, match="consent register"):
-        NodeDaemon(folders.node("zurich"), clock=now)
+        open_node(folders.node("zurich"), folders.node("zurich").charter(now=now()), clock=now)
     register.write_text("person,purpose\n")
     with serving(folders) as running:
         assert running.submit().run("age").plain["sizes"] == [920 - 123], "nobody at Zurich has consented"

@@ -66,7 +66,6 @@ def open_node(folder: NodeFolder, charter: KnownCharter, *, clock: Callable[[], 
     config, keys = folder.config, folder.keys
     dictionary = Dictionary.model_validate_json(charter.charter.dictionary)
     store = NodeStore(folder.store)
-    work = _work(config, folder.data, dictionary, store)
     settings = NodeSettings(
         name=config.name,
         policy=folder.policy,
@@ -75,8 +74,13 @@ def open_node(folder: NodeFolder, charter: KnownCharter, *, clock: Callable[[], 
         limits=Thresholds(min_nodes=charter.charter.min_nodes),
         facts=config.facts,
     )
-    register = _consent(folder, store, work.people)
     signer = keys.signer("sign", config.name)
+    work = _work(config, folder.data, dictionary, store)
+    try:
+        register = _consent(folder, store, work.people)
+    except DataError:
+        work.close()
+        raise
     context = NodeContext(settings, work, register, signer, charter.directory, store, clock)
     return Node(context, keys.signing_key("witness"))
 

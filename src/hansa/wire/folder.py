@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -109,14 +110,16 @@ def authority_file(folder: Path, known: KnownCharter) -> Path | None:
     """The charter's TLS authority as a file; ``None``: no TLS (loopback only)."""
     if not known.charter.authority:
         return None
-    file = folder / "authority.pem"
-    replace_file(file, known.charter.authority.encode("ascii"))
+    file, content = folder / "authority.pem", known.charter.authority.encode("ascii")
+    if not file.exists() or file.read_bytes() != content:
+        replace_file(file, content)
     return file
 
 
 def write_status(folder: Path, status: Mapping[str, object]) -> None:
-    """Keep what a daemon says of itself."""
-    replace_file(folder / _STATUS, json.dumps(status).encode())
+    """Keep what a daemon says of itself. On a full disk ``at`` stands still, and the daemon goes on."""
+    with suppress(OSError):
+        replace_file(folder / _STATUS, json.dumps(status).encode())
 
 
 def read_status(folder: Path) -> dict[str, object] | None:
