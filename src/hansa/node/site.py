@@ -12,7 +12,7 @@ from hansa.model import Variable
 from hansa.model.exposure import FloatArray
 from hansa.node.analysis_set import AnalysisSet
 from hansa.node.prepared import Asking, Counted, Prepared, count_exposures, count_weights, exposure_key, prepare
-from hansa.node.rows import Observed, Rows
+from hansa.node.rows import Observed, Rows, stepping
 from hansa.privacy.counts import Tally
 from hansa.privacy.history import Population, comparable, differences, isolates_few, judge_differences
 from hansa.privacy.rules import Breach, judge, judge_cross, judge_parameters
@@ -49,7 +49,8 @@ def observe(among: AnalysisSet, asking: Asking) -> Observed:
 
 def estimate(node: str, rows: Rows, past: Sequence[Population], limits: Thresholds, *, epoch: str) -> SiteEstimate:
     """The question's result over this node's rows, every sum behind it judged."""
-    observed = rows.estimate(Asking(frozenset({node}), epoch, limits))
+    with stepping():
+        observed = rows.estimate(Asking(frozenset({node}), epoch, limits))
     breaches: list[Breach] = []
     found: dict[str, Population] = {}
     for seen in observed.seen:
