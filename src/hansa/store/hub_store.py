@@ -198,6 +198,11 @@ class HubStore:
         with self._database.write() as connection:
             return jobs.claim(connection, worker, now, lease)
 
+    def claims(self, id: str) -> int:  # noqa: A002  # a job's id
+        """How often a job was claimed."""
+        with self._database.read() as connection:
+            return hub_audit.count_events(connection, "job claimed", id)
+
     def renew(self, id: str, worker: str, *, now: dt.datetime, lease: dt.timedelta) -> bool:  # noqa: A002  # a job's id
         """Hold a job longer; False if it is no longer this worker's, or was cancelled."""
         with self._database.write() as connection:
