@@ -62,9 +62,9 @@ class NetworkLeague:
         """Start the hub daemon, and wait until its API answers."""
         self._start("hub", "hub", "serve", "--folder", str(self.folder / "hub"))
 
-    def start_node(self, name: str) -> None:
-        """Start one node's daemon."""
-        self._start(name, "node", "serve", "--folder", str(self.folder / name))
+    def start_node(self, name: str, *, source: Path | None = None) -> None:
+        """Start one node's daemon; of another version, where ``source`` is a folder that holds that package."""
+        self._start(name, "node", "serve", "--folder", str(self.folder / name), source=source)
 
     def start(self) -> None:
         """Start everything."""
@@ -153,8 +153,10 @@ class NetworkLeague:
     def _serves(self, name: str) -> bool:
         return ": serving" in self.output(name)
 
-    def _start(self, name: str, *command: str) -> None:
+    def _start(self, name: str, *command: str, source: Path | None = None) -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        if source is not None:
+            environment["PYTHONPATH"] = str(source)
         file = self.folder / f"{name}.out"
         file.unlink(missing_ok=True)
         with file.open("wb") as out:
