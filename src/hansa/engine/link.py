@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -89,8 +89,8 @@ class Link:
         """Whether the connection stands now."""
         return self._client.is_connected
 
-    def publish(self, subject: str, frames: Sequence[bytes], *, reply: str = "") -> None:
-        """Send frames; they leave in order. Does not wait for anyone to receive them."""
+    def publish(self, subject: str, frames: Iterable[bytes], *, reply: str = "") -> None:
+        """Send frames, each as soon as it is made; they leave in order. Does not wait for anyone to receive them."""
         self._later(self._publish(subject, frames, reply))
 
     def subscribe(self, subject: str, received: Received) -> None:
@@ -131,7 +131,7 @@ class Link:
             pending_size=8 << 20,
         )
 
-    async def _publish(self, subject: str, frames: Sequence[bytes], reply: str) -> None:
+    async def _publish(self, subject: str, frames: Iterable[bytes], reply: str) -> None:
         with suppress(NatsError):  # lost on the way: whoever waits for an answer asks again
             for frame in frames:
                 await self._client.publish(subject, frame, reply=reply)
