@@ -33,10 +33,11 @@ from hansa.wire.messages import DecisionMade, Declined, SiteAsked, SiteReleased,
 __all__ = ["Hub"]
 
 TOTAL_CHECKS = ("group", "cell", "products", "effective", "parameters", "differing", "nodes")
+SITE_CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
+
 _RESTARTS = 3
 _PASSING = frozenset({"run", "history"})
 """Refusals that a new run need not meet again: a node has forgotten the run, or answered another question meanwhile."""
-SITE_CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
 
 
 class _StoredJournal:
