@@ -44,6 +44,8 @@ class LinkSettings:
         For the server's own monitoring.
     seed : str
         The nkey seed. Never shown.
+    credentials : Path, optional
+        A ``.creds`` file (JWT and seed) in place of the seed: for servers whose operator issues JWTs.
     authority : Path or None
         The federation's certificate authority (PEM); ``None`` leaves TLS off, which only tests on loopback do.
     connect_seconds : float
@@ -55,6 +57,7 @@ class LinkSettings:
     seed: str = field(repr=False)
     authority: Path | None
     connect_seconds: float = 10.0
+    credentials: Path | None = None
 
 
 class Link:
@@ -115,13 +118,14 @@ class Link:
         self._stop()
 
     async def _connect(self) -> None:
-        tls = None
+        tls, credentials = None, self._settings.credentials
         if self._settings.authority is not None:
             tls = ssl.create_default_context(cafile=str(self._settings.authority))
         await self._client.connect(
             servers=list(self._settings.servers),
             name=self._settings.name,
             tls=tls,
+            user_credentials=None if credentials is None else str(credentials),  # goes before the seed
             nkeys_seed_str=self._settings.seed or None,
             allow_reconnect=True,
             max_reconnect_attempts=-1,

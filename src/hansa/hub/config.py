@@ -52,6 +52,8 @@ class HubConfig(Value):
         Where it listens. Without a WebSocket port there is no WebSocket.
     servers : tuple of str
         Addresses of messaging servers that run already; empty: the hub starts its own.
+    credentials : str
+        A ``.creds`` file (relative to the folder), where the operator of ``servers`` issues JWTs.
     database : str
         Empty: SQLite in the folder; else ``postgresql://...``.
     workers : int
@@ -71,6 +73,7 @@ class HubConfig(Value):
     websocket_port: int | None = None
     api_port: int = 8443
     servers: tuple[str, ...] = ()
+    credentials: str = ""
     database: str = ""
     workers: int = Field(default=2, ge=1)
     wait_seconds: float = Field(default=20.0, ge=0)
@@ -103,6 +106,11 @@ class HubFolder:
     def database(self) -> str:
         """The store's address."""
         return self.config.database or f"sqlite:///{self.path / 'hub.db'}"
+
+    @property
+    def credentials(self) -> Path | None:
+        """The ``.creds`` file, if the messaging servers want one."""
+        return self.path / self.config.credentials if self.config.credentials else None
 
     @property
     def tls(self) -> ServerFiles:

@@ -57,6 +57,7 @@ def open_hub(folder: HubFolder, *, clock: Callable[[], dt.datetime], waiting: Wa
             name="hub",
             seed=folder.keys.nkey("messaging")[0],
             authority=folder.tls.authority,
+            credentials=folder.credentials,
         )
     )
     own = folder.keys.agreement("agree")

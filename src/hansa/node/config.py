@@ -50,6 +50,9 @@ class NodeConfig(Value):
         What only the node knows (see the policy reference), such as ``"consent.register" = true``.
     servers : tuple of str
         Messaging servers to use in place of the charter's: a leaf server inside the custodian's own network, say.
+    credentials : str
+        A ``.creds`` file (relative to the folder), where the messaging servers' operator issues JWTs; the node's own
+        nkey without one.
     isolate : bool
         Whether steps run in worker processes of their own, without network.
     """
@@ -62,6 +65,7 @@ class NodeConfig(Value):
     facts: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
     servers: tuple[str, ...] = ()
+    credentials: str = ""
     isolate: bool = True
     metrics_port: int | None = None
 
@@ -100,6 +104,11 @@ class NodeFolder:
         """Where the data are: an address, or an absolute path."""
         source = self.config.data
         return source if "://" in source else str((self.path / source).resolve())
+
+    @property
+    def credentials(self) -> Path | None:
+        """The ``.creds`` file, if the messaging servers want one."""
+        return self.path / self.config.credentials if self.config.credentials else None
 
     @property
     def store(self) -> Path:

@@ -64,6 +64,7 @@ class NodeDaemon:
             name=folder.config.name,
             seed=folder.keys.nkey("messaging")[0],
             authority=authority_file(folder.path, self._charter),
+            credentials=folder.credentials,
         )
         self._link = Link(settings)
         started.callback(self._link.close)
