@@ -98,7 +98,7 @@ class WorkHere:
     @property
     def people(self) -> BitMap:
         """Everybody who has a row, by code."""
-        return _union(self.data.codes)
+        return self.data.everybody
 
     def select(self, question: Question, analysis: str, allowed: AbstractBitMap) -> RowsHere:  # noqa: ARG002  # the question says it all here
         """The rows of a question among the people who may be used."""
@@ -122,18 +122,18 @@ class RowsHere:
 
     def people(self) -> BitMap:
         """The people of the analysis set."""
-        return _union([part.codes for part in self.among.people])
+        return self.among.everybody
 
     def ask(self, step: Step, arguments: Arguments, inputs: Inputs, asking: Asking | None) -> Found:
         """A round: prepare where needed, count the exposures where ``asking`` says of whom, compute the share."""
         prepared, counted = self._made_ready(step, arguments, asking)
         found = self._share(step, arguments, inputs, prepared)
-        weights = count_weights(step, found, prepared) if step.weight_names else None
+        weights = count_weights(step, found, prepared.people) if step.weight_names else None
         return Found(found.sums, counted, weights)
 
     def estimate(self, asking: Asking) -> Observed:
         """The question's whole plan over these rows alone, nothing judged yet."""
-        return observe(self.among, asking)
+        return observe(self, asking)
 
     def _made_ready(self, step: Step, arguments: Arguments, asking: Asking | None) -> tuple[Prepared, Counted | None]:
         """The round's arrays, built where they are not there yet, and the count of what was not judged before."""
@@ -157,10 +157,3 @@ class RowsHere:
         if not prepared.partitions:
             return Share(zero_totals(shapes), ())
         return share(step, prepared.partitions, inputs, shapes)
-
-
-def _union(codes: Sequence[NDArray[np.uint32]]) -> BitMap:
-    people = BitMap()
-    for part in codes:
-        people.update(BitMap(part))
-    return people
