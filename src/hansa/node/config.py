@@ -25,7 +25,7 @@ from hansa.wire.envelope import seal
 from hansa.wire.keyring import Keyring
 from hansa.wire.keys import certify
 
-__all__ = ["Limits", "NodeConfig", "NodeFolder", "found_node", "join_request"]
+__all__ = ["Compute", "Limits", "NodeConfig", "NodeFolder", "found_node", "join_request"]
 
 _DAYS = 365
 _SKEW = dt.timedelta(hours=1)
@@ -36,6 +36,12 @@ class Limits(Value):
 
     memory_mb: int = Field(default=2048, ge=256)
     seconds: float = Field(default=600.0, gt=0)
+
+
+class Compute(Value):
+    """Where steps run: on the Dask cluster whose scheduler is at ``dask``; on this machine, where none is named."""
+
+    dask: str | None = Field(default=None, pattern=r"^(tcp|tls)://[^/]+:[0-9]+$")
 
 
 class NodeConfig(Value):
@@ -57,7 +63,9 @@ class NodeConfig(Value):
     servers : tuple of str
         Messaging servers to use in place of the charter's: a leaf server inside the custodian's own network, say.
     isolate : bool
-        Whether steps run in worker processes of their own, without network.
+        Whether steps run in worker processes of their own, without network. Without effect where a cluster is named.
+    compute : Compute
+        Where steps run.
     """
 
     name: str
@@ -67,6 +75,7 @@ class NodeConfig(Value):
     consent: str = "everyone"
     facts: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
+    compute: Compute = Compute()
     servers: tuple[str, ...] = ()
     isolate: bool = True
     metrics_port: int | None = None

@@ -44,6 +44,7 @@ def open_work(
     isolate: bool,
     memory: int | None = None,
     seconds: float | None = None,
+    dask: str | None = None,
 ) -> Work:
     """A node's data, read once to know its people.
 
@@ -58,18 +59,34 @@ def open_work(
     memory : int, optional
         Bytes that such a process may use beyond what its libraries take.
     seconds : float, optional
-        Seconds that each request to it may take.
+        Seconds that each request to it, or to the cluster, may take.
+    dask : str, optional
+        The address of a Dask cluster on which steps run, whatever ``isolate`` says.
 
     Raises
     ------
     DataError
-        If the data cannot be read, or do not fit the dictionary.
+        If the data cannot be read, or do not fit the dictionary; if there is no such cluster, or it runs another
+        version of Hansa.
     """
+    if dask is not None:
+        return _clustered(data, dictionary, encode, dask, seconds)
     if isolate:
         return WorkApart(data, dictionary, encode, memory=memory, seconds=seconds)
+    return WorkHere(_opened(data, dictionary, encode))
+
+
+def _opened(data: DataLike, dictionary: Dictionary, encode: Encode) -> Data:
     source = open_source(data)
     people = [chunk.person for chunk in read_chunks(source, dictionary, [])]
-    return WorkHere(Data(source, dictionary, encode(people)))
+    return Data(source, dictionary, encode(people))
+
+
+def _clustered(data: DataLike, dictionary: Dictionary, encode: Encode, address: str, seconds: float | None) -> Work:
+    from hansa.node.cluster import Cluster  # noqa: PLC0415  # needs the optional package distributed
+    from hansa.node.clustered import WorkClustered  # noqa: PLC0415  # as above
+
+    return WorkClustered(_opened(data, dictionary, encode), Cluster(address, seconds))
 
 
 def codes_kept_in(store: NodeStore, dictionary: Dictionary) -> Encode:
