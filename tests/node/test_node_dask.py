@@ -142,6 +142,18 @@ def test_partitions_of_nobody_are_not_sent(cluster: DaskCluster) -> None:
     one.close()
 
 
+def test_the_rows_of_runs_that_ended_make_room_on_the_cluster(
+    ages: RowsClustered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = rows_of(WorkClustered(ages.among.data, ages.cluster, _kept=ages._kept))
+    assert ask(ages) == SUM
+    assert ages.kept_bytes > 350 * 8
+    monkeypatch.setattr(ages._kept, "room", 0)
+    assert ask(other) == SUM
+    assert (ages.kept_bytes > 0, other.kept_bytes > 0) == (False, True)
+    assert ask(ages) == SUM
+
+
 # --- a step that goes wrong -----------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from hansa.node import partitions
 from hansa.node.analysis_set import AnalysisSet, Data, select_people
 from hansa.node.cluster import Cluster, Lost
 from hansa.node.crossing import Plain
+from hansa.node.keeping import Kept
 from hansa.node.prepared import Asking, Counted, count_exposures, count_weights, preparation_key, reads
 from hansa.node.rows import Found, Observed, step_failed
 from hansa.node.site import observe
@@ -39,6 +40,7 @@ class WorkClustered:
     data: Data
     cluster: Cluster
     weaker: tuple[str, ...] = (_WEAKER,)
+    _kept: Kept = field(default_factory=Kept, repr=False)
 
     @property
     def dictionary(self) -> Dictionary:
@@ -53,7 +55,7 @@ class WorkClustered:
     def select(self, question: Question, analysis: str, allowed: AbstractBitMap) -> RowsClustered:
         """The rows of a question among the people who may be used."""
         among = select_people(question, self.data, allowed)
-        return RowsClustered(among, self.cluster, partitions.question_out(question, analysis))
+        return RowsClustered(among, self.cluster, partitions.question_out(question, analysis), self._kept)
 
     def close(self) -> None:
         """Let go of the rows, here and on the cluster."""
@@ -78,6 +80,7 @@ class RowsClustered:
     among: AnalysisSet
     cluster: Cluster
     _named: bytes
+    _kept: Kept = field(repr=False)
     _there: _There | None = field(default=None, repr=False)
 
     @property
@@ -109,6 +112,17 @@ class RowsClustered:
         """The question's whole plan over these rows alone, nothing judged yet."""
         return observe(self, asking)
 
+    @property
+    def kept_bytes(self) -> int:
+        """What is on the cluster, near enough: the rows, and arrays of their size."""
+        if self._there is None:
+            return 0
+        return sum(16 * self.among.people[place].codes.size * len(self._there.columns) for place in self._there.rows)
+
+    def forget(self) -> None:
+        """Let go of what is on the cluster."""
+        self._there = None
+
     def _asked(
         self, step: Step, arguments: Arguments, inputs: Inputs, asking: Asking | None, until: float | None
     ) -> Found:
@@ -137,6 +151,8 @@ class RowsClustered:
         """What is there and of use; what is not is let go of, and its memory with it."""
         client = self.cluster.session()
         if self._there is None or self._there.client is not client or not columns <= self._there.columns:
+            self._there = None  # its memory is freed first
+            self._kept.make_room(self)
             self._there = _There(client, columns)
         there = self._there
         there.rows = {place: rows for place, rows in there.rows.items() if rows.status == "finished"}

@@ -14,6 +14,7 @@ from hansa.harmonise import DataLike, encode_persons, open_source, read_chunks
 from hansa.model import Dictionary
 from hansa.node.analysis_set import AnalysisSet, Data, select_people
 from hansa.node.apart import Encode, WorkApart
+from hansa.node.keeping import Kept
 from hansa.node.prepared import (
     Asking,
     Counted,
@@ -106,6 +107,7 @@ class WorkHere:
 
     data: Data
     weaker: tuple[str, ...] = ()
+    _kept: Kept = field(default_factory=Kept, repr=False)
 
     @property
     def dictionary(self) -> Dictionary:
@@ -119,7 +121,7 @@ class WorkHere:
 
     def select(self, question: Question, analysis: str, allowed: AbstractBitMap) -> RowsHere:  # noqa: ARG002  # the question says it all here
         """The rows of a question among the people who may be used."""
-        return RowsHere(select_people(question, self.data, allowed))
+        return RowsHere(select_people(question, self.data, allowed), self._kept)
 
     def close(self) -> None:
         """The rows go with this object."""
@@ -130,6 +132,7 @@ class RowsHere:
     """The rows of one question. The arrays of one preparation are kept, from round to round."""
 
     among: AnalysisSet
+    _kept: Kept = field(default_factory=Kept, repr=False)
     _prepared: tuple[bytes, Prepared] | None = field(default=None, repr=False)
 
     @property
@@ -152,12 +155,23 @@ class RowsHere:
         """The question's whole plan over these rows alone, nothing judged yet."""
         return observe(self, asking)
 
+    @property
+    def kept_bytes(self) -> int:
+        """What its arrays take."""
+        partitions = () if self._prepared is None else self._prepared[1].partitions
+        return sum(array.nbytes for arrays in partitions for array in arrays.values())
+
+    def forget(self) -> None:
+        """Let go of the arrays."""
+        self._prepared = None
+
     def _made_ready(self, step: Step, arguments: Arguments, asking: Asking | None) -> tuple[Prepared, Counted | None]:
         """The round's arrays, built where they are not there yet, and the count of what was not judged before."""
         key = preparation_key(step.preparation, arguments)
         what = (step.preparation, arguments, self.among)
         if self._prepared is not None and self._prepared[0] == key:
             return self._prepared[1], None if asking is None else count_exposures(*what, asking=asking)
+        self._kept.make_room(self)
         before, self._prepared = self._prepared, None
         made = refined(*what, built=before[1]) if asking is None and before is not None else None
         del before  # free the old arrays before the new ones are built
