@@ -79,7 +79,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _port(file: Path, scheduler: subprocess.Popen[bytes], within: float = 30) -> str:
+def _port(file: Path, scheduler: subprocess.Popen[bytes], within: float = 90) -> str:
     ends = time.monotonic() + within
     while time.monotonic() < ends and scheduler.poll() is None:
         if file.exists() and '"address"' in (text := file.read_text()):

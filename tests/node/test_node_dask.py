@@ -36,7 +36,7 @@ from hansa.stats.question import read_question
 from hansa.store import NodeStore
 from hansa.version import __version__
 
-SECONDS = 60.0
+SECONDS = 120.0
 THREE = ("budapest", "cleveland", "zurich")
 
 
@@ -52,8 +52,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
 
 
 @pytest.fixture(autouse=True)
-def _small_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Partitions of at most a hundred rows."""
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Partitions of at most a hundred rows; patience with workers that start on a machine that is busy."""
+    monkeypatch.setattr("hansa.node.cluster._CONNECTING", 90.0)
     for module in (analysis_set, work):
         monkeypatch.setattr(module, "read_chunks", partial(read_chunks, chunk_rows=100))
 
@@ -217,7 +218,7 @@ def test_a_step_that_never_ends_is_ended(ages: RowsClustered, monkeypatch: pytes
         began = time.monotonic()
         with pytest.raises(Refused, match="took too long"):
             ask(ages, "loop")
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 90
     assert ask(ages) == SUM
 
 
@@ -232,7 +233,7 @@ def test_what_died_with_a_worker_is_sent_again(ages: RowsClustered, monkeypatch:
         sent.append(value)
         return send(client, value, until)
 
-    ages.cluster.session().wait_for_workers(2, timeout=30)  # an earlier test may have ended one
+    ages.cluster.session().wait_for_workers(2, timeout=90)  # an earlier test may have ended one
     monkeypatch.setattr(Cluster, "send", noted)
     assert ask(ages) == SUM
     assert len(sent) == 4
@@ -271,7 +272,7 @@ def test_a_worker_of_another_version_is_refused(cluster: DaskCluster, ages: Rows
     assert describe(cluster.address) == f"{others} Dask workers at {cluster.address}, Hansa {__version__}"
     cluster.start_worker("0.0.9")
     try:
-        client.wait_for_workers(others + 1, timeout=30)
+        client.wait_for_workers(others + 1, timeout=90)
         with pytest.raises(DataError, match="another version") as told:
             connect(cluster.address)
         with pytest.raises(Refused, match="could not be run") as refused:  # it came after the node had connected

@@ -20,7 +20,7 @@ from hansa.node.rows import step_failed
 from hansa.version import __version__
 
 try:
-    from distributed import Client, Future, KilledWorker
+    from distributed import Client, Future
 except ImportError:
     raise DataError(
         "a Dask cluster cannot be used here",
@@ -151,7 +151,9 @@ class Cluster:
         """
 
         async def get() -> list[Plain]:
-            found: list[Plain] = await client.gather(list(futures), direct=True)
+            found: list[Plain] = await client.gather(list(futures), errors="skip", direct=True)
+            if len(found) < len(futures):
+                raise Lost
             return found
 
         return [_told(answer) for answer in self._waited(client, get, until, futures)]
@@ -174,7 +176,7 @@ class Cluster:
         left = None if until is None else max(until - time.monotonic(), 0.001)
         try:
             found: T = client.sync(act, callback_timeout=left)
-        except (CancelledError, KilledWorker, OSError, RuntimeError) as fault:
+        except (CancelledError, OSError, RuntimeError) as fault:
             if isinstance(fault, TimeoutError) and until is not None and time.monotonic() >= until:
                 _end_steps(client, futures)
                 raise _too_long(self._seconds) from None
