@@ -22,7 +22,7 @@ from hansa.wire.envelope import seal
 from hansa.wire.folder import keep_charter, kept_charter, pinned_root, read_settings, write_settings
 from hansa.wire.keyring import Keyring
 
-__all__ = ["Limits", "NodeConfig", "NodeFolder", "found_node", "join_request"]
+__all__ = ["Compute", "Limits", "NodeConfig", "NodeFolder", "found_node", "join_request"]
 
 
 class Limits(Value):
@@ -30,6 +30,12 @@ class Limits(Value):
 
     memory_mb: int = Field(default=2048, ge=256)
     seconds: float = Field(default=600.0, gt=0)
+
+
+class Compute(Value):
+    """Where steps run: on the Dask cluster whose scheduler is at ``dask``; on this machine, where none is named."""
+
+    dask: str | None = Field(default=None, pattern=r"^(tcp|tls)://[^/]+:[0-9]+$")
 
 
 class NodeConfig(Value):
@@ -54,7 +60,9 @@ class NodeConfig(Value):
         A ``.creds`` file (relative to the folder), where the messaging servers' operator issues JWTs; the node's own
         nkey without one.
     isolate : bool
-        Whether steps run in worker processes of their own, without network.
+        Whether steps run in worker processes of their own, without network. Without effect where a cluster is named.
+    compute : Compute
+        Where steps run.
     """
 
     name: str
@@ -64,6 +72,7 @@ class NodeConfig(Value):
     consent: str = "everyone"
     facts: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
+    compute: Compute = Compute()
     servers: tuple[str, ...] = ()
     credentials: str = ""
     isolate: bool = True

@@ -38,6 +38,7 @@ def examine(folder: NodeFolder, *, now: dt.datetime) -> list[Check]:
         "data": lambda: _data(folder, now),
         "store": lambda: f"{len(NodeStore(folder.store).studies())} studies",
         "disk": lambda: _disk(folder),
+        "compute": lambda: _compute(folder),
         "messaging": lambda: _messaging(folder, now),
     }
     return [_outcome(name, check) for name, check in checks.items()]
@@ -76,6 +77,15 @@ def _disk(folder: NodeFolder) -> str:
     if free < _ROOM:
         raise StoreError("less than 1 GB is free", why="ledger and history must be written", fix="make room")
     return f"{free >> 30} GB free"
+
+
+def _compute(folder: NodeFolder) -> str:
+    config = folder.config
+    if config.compute.dask is None:
+        return "steps run in processes apart" if config.isolate else "steps run in the node's own process"
+    from hansa.node.cluster import describe  # noqa: PLC0415  # needs the optional package distributed
+
+    return f"steps run on {describe(config.compute.dask)}"
 
 
 def _messaging(folder: NodeFolder, now: dt.datetime) -> str:

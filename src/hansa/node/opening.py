@@ -93,6 +93,7 @@ def _work(config: NodeConfig, source: str, dictionary: Dictionary, store: NodeSt
         isolate=config.isolate,
         memory=config.limits.memory_mb << 20,
         seconds=config.limits.seconds,
+        dask=config.compute.dask,
     )
     for word in work.weaker:
         store.note_event("weaker isolation", "", word)
