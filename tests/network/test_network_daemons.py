@@ -17,6 +17,7 @@ from hansa.examples import heart, heart_dictionary, heart_policies, heart_study
 from hansa.hub.config import HubConfig, HubFolder, found_league
 from hansa.model import Party
 from hansa.node import stewarding
+from hansa.node.apart import WorkApart
 from hansa.node.config import NodeFolder
 from hansa.node.daemon import pause, resume
 from hansa.node.doctor import examine
@@ -24,7 +25,7 @@ from hansa.node.opening import open_node
 from hansa.store import NodeStore
 from hansa.testing.network import league_folders
 from hansa.wire import open_message, seal
-from hansa.wire.folder import read_status
+from hansa.wire.folder import read_status, write_status
 from hansa.wire.messages import CharterShown, Declined
 
 
@@ -198,3 +199,28 @@ def test_a_folder_that_is_no_nodes_or_hubs_says_so(tmp_path: Path) -> None:
     (tmp_path / "node.toml").write_text('nmae = "x"')
     with pytest.raises(PolicyError):
         _ = NodeFolder(tmp_path).config
+
+
+def test_a_charter_without_this_node_is_not_taken(tmp_path: Path) -> None:
+    with up(tmp_path / "league") as running:
+        revoked = running.folders.hub.revoke("zurich", now=now()).sealed
+        hub = running.folders.hub.keys.signer("sign", "hub")
+        answer = running.hub.endpoint.ask({"zurich": seal(CharterShown(charter=revoked), hub)})["zurich"]
+        keys = running.hub.charter.directory.of("node-sign")
+        assert open_message(answer, Declined, keys, sender="zurich")[1].code == "signature"
+        kept = running.folders.node("zurich").charter(now=now())
+        assert kept.member("zurich").name == "zurich"
+
+
+def test_a_node_that_has_stopped_leaves_no_process_behind(tmp_path: Path) -> None:
+    with up(tmp_path / "league") as running:
+        workers = [daemon.node.context.work for daemon in running.daemons.values()]
+        pids = [work._child._process.pid for work in workers if isinstance(work, WorkApart)]
+        assert len(pids) == len(NAMES)
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_a_status_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
+    write_status(tmp_path / "gone", {"state": "serving"})
+    assert read_status(tmp_path / "gone") is None

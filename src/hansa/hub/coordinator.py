@@ -194,8 +194,9 @@ class Hub:
         # A journal belongs to a question over the people of these epochs, whichever run began it.
         self._store.save_journal_name(rounds.run, f"{study}/{asked.hex()}/{rounds.start()}")
         result = to_plain(self._plan(question, rounds, progress))
-        self._store.save_result(rounds.run, study, asked, json.dumps(result, sort_keys=True))
+        # Logged first: a stored result is given again, also by a hub that was killed between the two.
         self._log(study, "release", json.dumps({"run": rounds.run, "result": result}, sort_keys=True).encode())
+        self._store.save_result(rounds.run, study, asked, json.dumps(result, sort_keys=True))
         return self._outcome(question, rounds.run, rounds.roster, analysis, result)
 
     def _roster_without(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hansa.errors import Unreachable
 from hansa.hub.rounds import Exchange
 from hansa.log import (
     Checkpoint,
@@ -20,7 +21,7 @@ from hansa.log import (
     verifier_key,
 )
 from hansa.store import HubStore
-from hansa.wire.messages import CheckpointCosigned, CheckpointShown, Declined
+from hansa.wire.messages import CheckpointBefore, CheckpointCosigned, CheckpointShown, Declined
 
 __all__ = ["HubLog"]
 
@@ -53,11 +54,21 @@ class HubLog:
 
     def _cosigned(self, node: str, note: str, size: int) -> str | None:
         """A node's witness line; a node that does not answer is left out, and the reader sees who signed."""
-        seen = self._store.witnessed(node)
-        proof = consistency_proof(self._store, seen, size) if 0 < seen < size else ()
-        shown = CheckpointShown(checkpoint=note, log_key=format_verifier_key(self.verifier), proof=tuple(proof))
-        answer = self._exchange.try_one(node, shown, CheckpointCosigned)
-        if isinstance(answer, Declined):
+        try:
+            answer = self._shown(node, note, size, since=self._store.witnessed(node))
+            if isinstance(answer, CheckpointBefore) and answer.size <= size:
+                answer = self._shown(node, note, size, since=answer.size)
+        except Unreachable:
+            return None
+        if not isinstance(answer, CheckpointCosigned):
             return None
         self._store.save_witnessed(node, size)
         return answer.signature
+
+    def _shown(
+        self, node: str, note: str, size: int, *, since: int
+    ) -> CheckpointCosigned | CheckpointBefore | Declined:
+        proof = consistency_proof(self._store, since, size) if 0 < since < size else ()
+        key = format_verifier_key(self.verifier)
+        shown = CheckpointShown(checkpoint=note, log_key=key, since=since, proof=tuple(proof))
+        return self._exchange.one_of(node, shown, CheckpointCosigned, CheckpointBefore)
