@@ -68,6 +68,9 @@ def test_a_node_is_admitted_by_its_request_and_the_fingerprint_read_aloud(hub: P
     assert [member["name"] for member in found["members"]] == ["hub", "zurich"]
     assert found["state"] == "never started"
     assert "zurich" in said("hub", "status", "--folder", str(hub))
+    users = json.loads(said("hub", "messaging-config", "--folder", str(hub)))["authorization"]["users"]
+    allowed = [user["permissions"]["subscribe"]["allow"] for user in users]
+    assert ["hansa.heart.ask.zurich"] in allowed
     assert "revoked" in said("hub", "revoke", "zurich", "--folder", str(hub))
 
 

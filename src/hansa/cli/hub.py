@@ -95,6 +95,16 @@ def revoke(folder: Path, member: str) -> None:
     show(f"{member}: revoked")
 
 
+@hub.command("messaging-config")
+@_FOLDER
+def messaging_config(folder: Path) -> None:
+    """Print the configuration of a messaging server of your own that lets in the members, each to its own subjects."""
+    from hansa.hub.config import HubFolder  # loaded late, as above
+
+    home = HubFolder(folder)
+    show(home.server_config(home.charter(now=now()).charter))
+
+
 @hub.command()
 @_FOLDER
 def serve(folder: Path) -> None:
