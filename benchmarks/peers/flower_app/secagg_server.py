@@ -37,7 +37,7 @@ def main(grid: Any, context: Any) -> None:
     config = context.run_config
     strategy = Newton(int(config["covariates"]) + 1)
     legacy = LegacyContext(context, config=ServerConfig(num_rounds=int(config["rounds"])), strategy=strategy)
-    # The finest grid that three nodes' sums leave room for in 32 bits; every mean here is below one.
+    # A finer grid than its default; three nodes' sums fit into 32 bits, since every mean here is below one.
     masked = SecAggPlusWorkflow(3, 2, max_weight=1, clipping_range=1.0, quantization_range=2**28)
     DefaultWorkflow(fit_workflow=masked)(grid, legacy)
     Path(config["result"]).write_text(json.dumps(strategy.beta.tolist()), encoding="utf-8")
