@@ -128,8 +128,8 @@ class Link:
             with suppress(TimeoutError, NatsError, OSError):  # the other kind is left
                 await asyncio.wait_for(self._connect_to(servers), self._settings.connect_seconds)
                 return
-            await self._client.close()
-            self._client = Client()
+            left, self._client = self._client, Client()
+            await left.close()
         await self._connect_to(last)
 
     async def _connect_to(self, servers: Sequence[str]) -> None:
