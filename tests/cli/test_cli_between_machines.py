@@ -68,10 +68,29 @@ def test_a_node_is_admitted_by_its_request_and_the_fingerprint_read_aloud(hub: P
     assert [member["name"] for member in found["members"]] == ["hub", "zurich"]
     assert found["state"] == "never started"
     assert "zurich" in said("hub", "status", "--folder", str(hub))
-    users = json.loads(said("hub", "messaging-config", "--folder", str(hub)))["authorization"]["users"]
-    allowed = [user["permissions"]["subscribe"]["allow"] for user in users]
-    assert ["hansa.heart.ask.zurich"] in allowed
     assert "revoked" in said("hub", "revoke", "zurich", "--folder", str(hub))
+
+
+def test_a_server_of_ones_own_is_told_the_members_and_keeps_its_certificate(
+    hub: Path, node: Path, tmp_path: Path
+) -> None:
+    out, where = tmp_path / "nats1", ["--folder", str(hub), "--host", "127.0.0.1", "--port", "4333"]
+    assert "another place" not in said("hub", "messaging-config", str(out), *where)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert out.stat().st_mode & 0o077 == 0, "the server's key is in it"
+    file, fingerprint = request_of(node)
+    said("hub", "admit", file, "--folder", str(hub), "--fingerprint", fingerprint)
+    said("hub", "messaging-config", str(out), *where)
+    after = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert {name for name in before if before[name] != after[name]} == {"hansa.conf"}
+    conf = json.loads(after["hansa.conf"])
+    assert conf["listen"] == "0.0.0.0:4333"
+    assert conf["tls"]["cert_file"] == "server.pem", "relative: it is taken elsewhere"
+    allowed = [user["permissions"]["subscribe"]["allow"] for user in conf["authorization"]["users"]]
+    assert allowed[0] == ["hansa.heart.ask.zurich"]
+    assert len(allowed) == 2
+    elsewhere = said("hub", "messaging-config", str(tmp_path / "x"), "--folder", str(hub), "--host", "else.example")
+    assert "another place" in elsewhere
 
 
 def test_another_request_than_the_one_read_aloud_is_refused(hub: Path, node: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hansa.client.identity import open_identity
 from hansa.client.league import League, Submitted
@@ -65,7 +66,7 @@ class Running:
         open_message(answer, CharterTaken, self.hub.charter.directory.of("node-sign"), sender=name)
 
 
-def founded(folder: Path) -> NetworkLeague:
+def founded(folder: Path, **settings: Any) -> NetworkLeague:
     """Folders of a league that loses patience soon."""
     return league_folders(
         folder,
@@ -75,6 +76,7 @@ def founded(folder: Path) -> NetworkLeague:
         requester=read_study(heart_study()).requester,
         lost_seconds=4.0,
         wait_seconds=0.2,
+        **settings,
     )
 
 

@@ -1,4 +1,4 @@
-"""A hub that dies at any point of a run, before or after anything it writes or asks: the next one ends it rightly.
+"""A hub that dies at any point of a run or a submission, before or after what it does there: the next goes on rightly.
 
 A killed process stops between two things that others can see: a transaction of its store, a request to its nodes.
 Here it stops at each of them in turn, is opened again from its folder, and runs the same analysis.
@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from network_daemons import NAMES, Running, founded, now, serving
+from network_daemons import ASKED, NAMES, Running, founded, now, serving
 
 from hansa.client.proof import proof_text, verify_proof
+from hansa.client.study_file import read_study
 from hansa.engine.messaging import HubEndpoint
 from hansa.engine.outcome import Outcome
+from hansa.examples import heart_study
 from hansa.hub.opening import open_hub
 from hansa.store import HubStore, NodeStore
 
@@ -25,6 +27,8 @@ POINTS = (
     (HubStore, "record_total"),
     (HubStore, "save_journal_name"),
     (HubStore, "save_result"),
+    (HubStore, "save_study"),
+    (HubStore, "save_decision"),
 )
 
 
@@ -109,3 +113,27 @@ def test_a_hub_that_dies_anywhere_in_a_run_goes_on(running: Running, monkeypatch
             assert outcome.provenance["nodes"] == list(NAMES)
             assert witnesses(running, outcome) == len(NAMES)
     assert sum(charges(running)) == charged, "the same rounds of the same people were charged once"
+
+
+def test_a_hub_that_dies_anywhere_in_a_submission_logs_what_it_keeps(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {**read_study(heart_study()).model_dump(exclude={"id", "analyses", "cohorts"}), "cohorts": NAMES}
+    death = Death(monkeypatch)
+    death.plan(0, after=False)
+    running.submit()
+    points = death.passed
+    assert points == 2 + 1 + 2 * len(NAMES), "the study, the question to nodes, their decisions"
+    for at in range(1, points + 1):
+        death.plan(at, after=False)
+        league = running.league()
+        study = league.study(ASKED, **fields)
+        with pytest.raises(Killed):
+            league.submit(study)
+        death.plan(0, after=False)
+        restarted(running)
+        assert set(running.league().submit(study).decisions) == set(NAMES)
+        store = running.hub.store
+        kinds = [store.entry(index)[0] for index in store.entries_of(study.id)]
+        assert "study" in kinds, f"died at {at}"
+        assert kinds.count("decision") >= len(NAMES), f"died at {at}"

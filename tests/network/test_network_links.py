@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
+import socket
+import ssl
+import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from network_daemons import NAMES, Running, founded, now, serving, up
+from click.testing import CliRunner
+from network_daemons import ASKED, NAMES, Running, founded, now, serving, up
 
+from hansa.cli.demo.network import largest_difference
+from hansa.cli.main import hansa as command_line
+from hansa.client.study_file import read_study
+from hansa.embedded.local import local
 from hansa.engine.link import Link
-from hansa.engine.server import NatsServer, ServerSettings, server_config, start_server
-from hansa.engine.subjects import hub_permissions, node_permissions
+from hansa.engine.server import _binary
 from hansa.errors import Unreachable
+from hansa.examples import heart, heart_dictionary, heart_policies, heart_study
 from hansa.store import NodeStore
 from hansa.testing.messaging import free_port
 from hansa.testing.network import NetworkLeague
@@ -26,6 +35,8 @@ from hansa.testing.wire import BadLine, bad_line
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 FAR = "zurich"
+HUB_PAGE = Path(__file__).parents[2] / "docs" / "howto" / "hub.md"
+OPERATOR = re.compile(r"^```text file=nats.conf\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def serves_at(folders: NetworkLeague, node: str, *servers: str) -> None:
@@ -48,6 +59,13 @@ def one_charge(running: Running, study: str) -> None:
     charges = {charged(running, node, study) for node in NAMES}
     assert len(charges) == 1
     assert charges != {0}
+
+
+def embedded(analysis: str) -> Any:
+    """The same question's result without any line."""
+    league = local(heart(), heart_dictionary(), heart_policies())
+    fields = read_study(heart_study()).model_dump(exclude={"id", "analyses", "cohorts"})
+    return league.submit(league.study(ASKED, **{**fields, "cohorts": NAMES})).run(analysis).plain
 
 
 def at_first_round(running: Running, node: str, action: Callable[[], object]) -> threading.Thread:
@@ -103,24 +121,61 @@ def test_a_slow_link_gives_the_same_numbers(far: tuple[Running, BadLine]) -> Non
     assert found == running.submit().run("age").plain
 
 
+class Mixed:
+    """All frames of all links, each twice, in the order that chance gives them every few milliseconds."""
+
+    def __init__(self) -> None:
+        self._plain, self._order, self._lock = Link.publish, random.Random(5), threading.Lock()
+        self._waiting: list[tuple[Link, str, bytes, str]] = []
+        self.mixed = 0
+
+    def publish(self, link: Link, subject: str, frames: Iterable[bytes], *, reply: str = "") -> None:
+        with self._lock:
+            self._waiting.extend(2 * [(link, subject, frame, reply) for frame in frames])
+
+    @contextlib.contextmanager
+    def mixing(self) -> Iterator[None]:
+        over = threading.Event()
+
+        def mix() -> None:
+            while not over.wait(0.005):
+                self._mix()
+            self._mix()
+
+        mixer = threading.Thread(target=mix)
+        mixer.start()
+        try:
+            yield
+        finally:
+            over.set()
+            mixer.join()
+
+    def _mix(self) -> None:
+        with self._lock:
+            taken, self._waiting = self._waiting, []
+        self.mixed += len({subject for _, subject, _, _ in taken}) > 1
+        self._order.shuffle(taken)
+        for link, subject, frame, reply in taken:
+            self._plain(link, subject, [frame], reply=reply)
+
+
 def test_frames_that_come_twice_and_in_any_order_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, order = Link.publish, random.Random(5)
-
-    def shuffled(self: Link, subject: str, frames: Iterable[bytes], **reply: Any) -> None:
-        doubled = list(frames) * 2
-        order.shuffle(doubled)
-        plain(self, subject, doubled, **reply)
-
+    line = Mixed()
     with up(tmp_path / "league") as running:
-        with monkeypatch.context() as patch:
-            patch.setattr(Link, "publish", shuffled)
+
+        def publish(self: Link, subject: str, frames: Iterable[bytes], *, reply: str = "") -> None:
+            line.publish(self, subject, frames, reply=reply)
+
+        with line.mixing(), monkeypatch.context() as patch:
+            patch.setattr(Link, "publish", publish)
             patch.setattr("hansa.engine.messaging.FRAME_BYTES", 600)
             study = running.submit()
             found = study.run("risk").plain
+        assert line.mixed > 10, "messages overtook each other"
         one_charge(running, study.study.id)
-        assert found == running.submit().run("risk").plain
+        assert largest_difference(found, embedded("risk")) == 0.0
         for node in NAMES:
             ledger = NodeStore(running.folders.node(node).store).ledger()
             left = [(one.run, one.round, one.array) for one in ledger if one.study == study.study.id]
@@ -133,53 +188,87 @@ def test_frames_that_come_twice_and_in_any_order_change_nothing(
 
 @pytest.mark.filterwarnings("ignore:.*ClientWSTimeout:DeprecationWarning")  # how the client library calls aiohttp
 def test_a_node_behind_a_web_proxy_joins_by_websocket(tmp_path: Path) -> None:
-    folders = founded(tmp_path / "league")
     port = free_port()
-    settings = folders.hub.path / "hub.toml"
-    settings.write_text(f"websocket_port = {port}\n" + settings.read_text())
+    folders = founded(tmp_path / "league", websocket_port=port)
+    assert [address[:3] for address in folders.hub.charter(now=now()).charter.servers] == ["tls", "wss"]
     serves_at(folders, FAR, f"wss://127.0.0.1:{port}")
     with serving(folders) as running:
-        assert running.submit().run("age").provenance["nodes"] == list(NAMES)
+        study = running.submit()
+        found = study.run("age")
+        assert found.provenance["nodes"] == list(NAMES)
+        one_charge(running, study.study.id)
+        used = [running.daemons[name]._link._client.connected_url for name in NAMES]
+        assert [url.scheme for url in used if url] == ["tls", "tls", "tls", "wss"]
+    assert largest_difference(found.plain, embedded("age")) == 0.0
+
+
+def operated(folders: NetworkLeague, name: str, port: int, inner: Mapping[str, int]) -> subprocess.Popen[bytes]:
+    """A server of a cluster, as docs/howto/hub.md has it: the hub's command writes one file, the operator the other."""
+    folder = folders.folder / name
+    where = ["--host", "127.0.0.1", "--listen", "127.0.0.1", "--port", str(port)]
+    command = ["hub", "messaging-config", str(folder), "--folder", str(folders.hub.path), *where]
+    said = CliRunner().invoke(command_line, command, catch_exceptions=False).output
+    assert "another place" not in said
+    text = OPERATOR.findall(HUB_PAGE.read_text(encoding="utf-8"))[0]
+    text = text.replace("server_name: nats1", f"server_name: {name}")
+    text = text.replace("0.0.0.0:6222", f"127.0.0.1:{inner[name]}")
+    for server, own in inner.items():
+        text = text.replace(f"{server}.example.org:6222", f"127.0.0.1:{own}")
+    (folder / "nats.conf").write_text(text, encoding="utf-8")
+    with (folder / "nats.log").open("wb") as log:
+        return subprocess.Popen([_binary(), "-c", "nats.conf"], cwd=folder, stdout=log, stderr=log)
 
 
 @contextlib.contextmanager
-def cluster(folders: NetworkLeague) -> Iterator[dict[int, NatsServer]]:
-    """Three messaging servers of one cluster that know the league's members, by port."""
-    charter = folders.hub.charter(now=now()).charter
-    users = {m.nkey: node_permissions(charter.league, m.name) for m in charter.members if m.role == "node"}
-    users[folders.hub.keys.nkey("messaging")[1]] = hub_permissions(charter.league)
-    ports, inner, tls = [free_port() for _ in range(3)], [free_port() for _ in range(3)], folders.hub.tls
-    routes = tuple(f"nats://127.0.0.1:{port}" for port in inner)
-    made = {}
-    for port, own in zip(ports, inner, strict=True):
-        settings = ServerSettings(
-            "127.0.0.1", port, None, tls.certificate, tls.key, tls.authority, cluster=(own, routes)
-        )
-        made[port] = start_server(
-            server_config(settings, users), folders.folder / f"nats-{port}", ports=[("127.0.0.1", port)]
-        )
+def cluster(
+    folders: NetworkLeague, ports: Mapping[str, int], inner: Mapping[str, int]
+) -> Iterator[dict[int, subprocess.Popen[bytes]]]:
+    """Messaging servers of one cluster, by the port for parties; ``inner`` are those for each other."""
+    made = {port: operated(folders, name, port, inner) for name, port in ports.items()}
     try:
+        for name in ports:
+            log, ends = folders.folder / name / "nats.log", time.monotonic() + 20
+            while "Server is ready" not in (said := log.read_text()) or said.count("Route") < len(ports) - 1:
+                assert time.monotonic() < ends, log.read_text()
+                time.sleep(0.05)
         yield made
     finally:
-        for server in made.values():
-            server.stop()
+        for process in made.values():
+            process.kill()
+            process.wait()
 
 
 def test_one_server_of_a_cluster_can_be_lost_in_the_middle(tmp_path: Path) -> None:
-    folders = founded(tmp_path / "league")
-    with cluster(folders) as servers:
-        addresses = [f"tls://127.0.0.1:{port}" for port in servers]
-        charter = folders.hub.charter(now=now()).charter
-        changed = {"servers": tuple(addresses), "charter_version": charter.charter_version + 1}
-        folders.hub.publish(charter.model_copy(update=changed), now=now())
-        for node in NAMES:
-            serves_at(folders, node, *addresses)
-        with serving(folders) as running:
-            study = running.submit()
-            used = running.daemons[FAR]._link._client.connected_url
-            assert used is not None
-            thread = at_first_round(running, FAR, servers[int(used.netloc.rsplit(":", 1)[1])].stop)
-            found = study.run("risk").plain
-            thread.join()
-            one_charge(running, study.study.id)
-            assert found == running.submit().run("risk").plain
+    ports = {name: free_port() for name in ("nats1", "nats2", "nats3")}
+    folders = founded(tmp_path / "league", servers=[f"tls://127.0.0.1:{port}" for port in ports.values()])
+    with cluster(folders, ports, {name: free_port() for name in ports}) as servers, serving(folders) as running:
+        study = running.submit()
+        used = running.daemons[FAR]._link._client.connected_url
+        assert used is not None
+        lost = int(used.netloc.rsplit(":", 1)[1])
+        thread = at_first_round(running, FAR, servers[lost].kill)
+        found = study.run("risk")
+        thread.join()
+        one_charge(running, study.study.id)
+        now_used = running.daemons[FAR]._link._client.connected_url
+        assert now_used is not None
+        assert now_used.netloc != used.netloc
+    assert largest_difference(found.plain, embedded("risk")) == 0.0
+
+
+def test_a_stranger_is_no_server_of_the_cluster(tmp_path: Path) -> None:
+    port, own = free_port(), free_port()
+    folders = founded(tmp_path / "league", servers=[f"tls://127.0.0.1:{port}"])
+    with cluster(folders, {"nats1": port}, {"nats1": own}):
+        member, stranger = (ssl.create_default_context(cafile=str(folders.hub.tls.authority)) for _ in range(2))
+        member.load_cert_chain(folders.folder / "nats1" / "server.pem", folders.folder / "nats1" / "server.key")
+        with knocks(own, member) as line:
+            assert line.recv(4) == b"INFO"
+        # In TLS 1.3 the server's word on the missing certificate comes after the handshake.
+        with pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"), knocks(own, stranger) as line:
+            line.recv(4)
+
+
+def knocks(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        return context.wrap_socket(line, server_hostname="127.0.0.1")

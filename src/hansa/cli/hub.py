@@ -97,12 +97,21 @@ def revoke(folder: Path, member: str) -> None:
 
 @hub.command("messaging-config")
 @_FOLDER
-def messaging_config(folder: Path) -> None:
-    """Print the configuration of a messaging server of your own that lets in the members, each to its own subjects."""
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--host", "hosts", multiple=True, required=True, help="A name or address of that server's machine.")
+@click.option("--listen", default="0.0.0.0", show_default=True, help="The address it listens on there.")  # noqa: S104  # as every server that others reach
+@click.option("--port", type=int, default=4222, show_default=True)
+@click.option("--websocket-port", type=int, default=None, help="Also listen as WebSocket, such as 443.")
+def messaging_config(folder: Path, out: Path, hosts: tuple[str, ...], **where: Any) -> None:
+    """Write users, permissions and certificate of a messaging server that the hub does not start itself to OUT."""
     from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.hub.elsewhere import unnamed, write_server
 
     home = HubFolder(folder)
-    show(home.server_config(home.charter(now=now()).charter))
+    write_server(home, out, hosts, **where, now=now())
+    show(f"{out}: take it to {hosts[0]}, include hansa.conf in its nats.conf, and start nats-server in that folder")
+    if unnamed(home, hosts, now=now()):
+        show("The charter names another place: only nodes that have this one in their node.toml will connect to it.")
 
 
 @hub.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,7 +49,10 @@ class LinkSettings:
     authority : Path or None
         The federation's certificate authority (PEM); ``None`` leaves TLS off, which only tests on loopback do.
     connect_seconds : float
-        How long the first connection may take.
+        How long the first connection may take: over TLS, and again by WebSocket, where both are listed.
+    ping_seconds : float
+        How often the server is asked whether it is there. After the third without an answer the link connects anew: a
+        connection that a firewall has forgotten is otherwise silent for minutes, and nobody says so.
     """
 
     servers: tuple[str, ...]
@@ -58,6 +61,7 @@ class LinkSettings:
     authority: Path | None
     connect_seconds: float = 10.0
     credentials: Path | None = None
+    ping_seconds: float = 5.0
 
 
 class Link:
@@ -77,7 +81,7 @@ class Link:
         self._client = Client()
         self._closing = False
         try:
-            self._run(self._connect(), seconds=settings.connect_seconds)
+            self._run(self._connect(), seconds=settings.connect_seconds * len(_kinds(settings.servers)))
         except (TimeoutError, NatsError, OSError, Late) as fault:
             self._stop()
             raise Unreachable(
@@ -118,11 +122,22 @@ class Link:
         self._stop()
 
     async def _connect(self) -> None:
+        """Over TLS where a server is reached so, else by WebSocket: one client of the library knows one kind only."""
+        *first, last = _kinds(self._settings.servers)
+        for servers in first:
+            with suppress(TimeoutError, NatsError, OSError):  # the other kind is left
+                await asyncio.wait_for(self._connect_to(servers), self._settings.connect_seconds)
+                return
+            left, self._client = self._client, Client()
+            await left.close()
+        await self._connect_to(last)
+
+    async def _connect_to(self, servers: Sequence[str]) -> None:
         tls, credentials = None, self._settings.credentials
         if self._settings.authority is not None:
             tls = ssl.create_default_context(cafile=str(self._settings.authority))
         await self._client.connect(
-            servers=list(self._settings.servers),
+            servers=list(servers),
             name=self._settings.name,
             tls=tls,
             user_credentials=None if credentials is None else str(credentials),  # goes before the seed
@@ -131,6 +146,7 @@ class Link:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; fractions work
             connect_timeout=2,
+            ping_interval=self._settings.ping_seconds,  # type: ignore[arg-type]  # as above
             error_cb=_quiet,
             pending_size=8 << 20,
         )
@@ -167,6 +183,13 @@ class Link:
         self._thread.join(5.0)
         if not self._thread.is_alive():
             self._loop.close()
+
+
+def _kinds(servers: Sequence[str]) -> list[list[str]]:
+    """The addresses of each kind: TLS, then WebSocket."""
+    by_socket = [server for server in servers if server.startswith("ws")]
+    kinds = [[server for server in servers if server not in by_socket], by_socket]
+    return [kind for kind in kinds if kind]
 
 
 async def _quiet(_fault: Exception) -> None:

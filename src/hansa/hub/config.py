@@ -178,15 +178,15 @@ class HubFolder:
             config.host, config.messaging_port, config.websocket_port, tls.certificate, tls.key, tls.authority
         )
 
-    def server_config(self, charter: Charter) -> str:
-        """The messaging server's configuration: the charter's members, each with its own subjects."""
+    def server_config(self, charter: Charter, settings: ServerSettings | None = None) -> str:
+        """A messaging server's configuration (its own by default): the members, each with its own subjects."""
         users = {
             member.nkey: node_permissions(charter.league, member.name)
             for member in charter.members
             if member.role == "node"
         }
         users[self.keys.nkey("messaging")[1]] = hub_permissions(charter.league)
-        return server_config(self.server_settings(), users)
+        return server_config(settings or self.server_settings(), users)
 
 
 def found_league(folder: HubFolder, config: HubConfig, dictionary: Dictionary, *, now: dt.datetime) -> KnownCharter:

@@ -110,8 +110,9 @@ class Hub:
         if known is not None and known != sealed:
             raise StudyError("another study has this id", fix="give yours an id of its own", field="id")
         if known is None:
-            self._store.save_study(study.id, sealed, researcher)
+            # Logged first, as results are: a hub that was killed between the two would take it for logged.
             self._log(study.id, "study", sealed)
+            self._store.save_study(study.id, sealed, researcher)
         self._ask_decisions(study.id, sealed, study.cohorts)
         return self.decisions(study.id)
 

@@ -178,10 +178,12 @@ def league_folders(
     lost_seconds: float = 3.0,
     wait_seconds: float = 1.0,
     database: str = "",
+    **others: Any,
 ) -> NetworkLeague:
     """Found a league and admit its nodes and one researcher, as members do by request and fingerprint.
 
-    ``alone_ok`` takes the place of the policies' own word, where it is given; ``facts`` are those of every node.
+    ``alone_ok`` takes the place of the policies' own word, where it is given; ``facts`` are those of every node;
+    ``others`` are further settings of the hub.
     """
     config = HubConfig(
         league="test",
@@ -193,7 +195,7 @@ def league_folders(
         wait_seconds=wait_seconds,
         database=database,
         workers=workers,
-        lease_seconds=4.0,
+        **{"lease_seconds": 4.0, **others},
     )
     made = NetworkLeague(folder, tuple(data))
     charter = found_league(made.hub, config, dictionary, now=_now()).sealed

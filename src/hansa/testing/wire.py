@@ -26,6 +26,7 @@ class BadLine:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._open: list[socket.socket] = []
+        self._forgotten: set[socket.socket] = set()
         self._whole = threading.Event()
         self._flows = threading.Event()
         self._closed = False
@@ -49,6 +50,10 @@ class BadLine:
     def release(self) -> None:
         """Deliver what was held, and go on."""
         self._flows.set()
+
+    def forget(self) -> None:
+        """As a firewall that was restarted: connections that stand are silent for ever, new ones are let through."""
+        self._forgotten.update(self._open)
 
     def close(self) -> None:
         """End it."""
@@ -78,6 +83,8 @@ class BadLine:
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(_PIECE):
+                if source in self._forgotten:
+                    continue
                 while not self._flows.wait(_GLANCE) and self._whole.is_set():
                     pass
                 time.sleep(self.delay)
