@@ -255,6 +255,10 @@ class NodeEndpoint:
         self._heart = threading.Thread(target=self._beat, name=f"heart {node}", daemon=True)
         self._heart.start()
 
+    def pair(self, secret: bytes) -> None:
+        """Speak under another secret from now on: the hub has a new key."""
+        self._secret, self._inbox = secret, Inbox(secret, _direction(self._node, "ask"))
+
     def close(self) -> None:
         """Finish what is under way, take nothing new, and leave. A second time does nothing."""
         if self._stopping.is_set():
