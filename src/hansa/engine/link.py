@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import AuthorizationError
+from nats.errors import AuthorizationError, UnexpectedEOF
 from nats.errors import Error as NatsError
 
 from hansa.errors import Unreachable
@@ -36,6 +36,7 @@ LinkState = Literal["connected", "refused", "lost"]
 _PENDING_BYTES = 1 << 30
 _WAIT = 0.2
 _LONGEST_WAIT = 10.0
+_HUNG_UP = (BrokenPipeError, ConnectionResetError, UnexpectedEOF)
 
 
 class NotAdmitted(Unreachable):
@@ -160,8 +161,10 @@ class Link:
 
     async def _told(self, fault: Exception) -> None:
         """The client reports faults here, and waits for this before it tries again: longer, each time it is refused."""
-        self._fault = fault
-        if _is_refusal(fault):
+        # A server that refuses may hang up before its word is read: that is no news.
+        if not (_is_refusal(self._fault) and isinstance(fault, _HUNG_UP)):
+            self._fault = fault
+        if _is_refusal(self._fault):
             self._refusals += 1
             await asyncio.sleep(min(_WAIT * 2.0 ** min(self._refusals, 10), _LONGEST_WAIT))
 

@@ -60,6 +60,11 @@ class LiveService:
         return self.current().charter.directory
 
     @property
+    def charter(self) -> bytes:
+        """The newest charter, as the root signed it."""
+        return self.current().charter.sealed
+
+    @property
     def tokens(self) -> Path:
         """The file of personal tokens."""
         return self.folder.path / "tokens.json"

@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hansa.errors import HansaError, PolicyError, StoreError
+from hansa.engine.link import NotAdmitted
+from hansa.errors import HansaError, PolicyError, StoreError, Unreachable
 from hansa.node.config import NodeFolder, working_keys
 from hansa.node.opening import check_data, open_link
 from hansa.store import NodeStore
@@ -111,6 +112,9 @@ def _compute(folder: NodeFolder) -> str:
 
 def _messaging(folder: NodeFolder, now: dt.datetime) -> str:
     """A second connection, as the node itself makes it: that a port is open says little."""
-    link = open_link(folder, folder.charter(now=now), seconds=_PATIENCE)
+    try:
+        link = open_link(folder, folder.charter(now=now), seconds=_PATIENCE)
+    except NotAdmitted as fault:
+        raise Unreachable("this node is not admitted (any more)", why=fault.why, fix=fault.fix) from None
     link.close()
     return "this node is let in"
