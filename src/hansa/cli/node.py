@@ -123,7 +123,7 @@ def serve(folder: Path, wait: float) -> None:
 @_FOLDER
 @json_option
 def status(folder: Path, as_json_flag: bool) -> None:
-    """Whether the node runs, is connected, or paused; how many studies it knows."""
+    """Whether the node runs, is connected, refused or paused; how many studies it knows; when certificates end."""
     from hansa.node.daemon import is_paused  # loaded late, as above
     from hansa.wire.folder import read_status
 

@@ -36,6 +36,7 @@ LinkState = Literal["connected", "refused", "lost"]
 _PENDING_BYTES = 1 << 30
 _WAIT = 0.2
 _LONGEST_WAIT = 10.0
+_ENOUGH = 3  # refusals of a first connection; fewer may be a server that takes up new users just now
 _HUNG_UP = (BrokenPipeError, ConnectionResetError, UnexpectedEOF)
 
 
@@ -95,6 +96,7 @@ class Link:
         self._wanted: list[tuple[str, Received]] = []
         self._fault: Exception | None = None
         self._refusals = 0
+        self._was_in = False
         try:
             self._run(self._connect(), seconds=settings.connect_seconds)
         except (TimeoutError, NatsError, OSError, Late) as fault:
@@ -128,8 +130,9 @@ class Link:
         if self._closing:
             return
         self._closing = True
-        with suppress(TimeoutError, NatsError, Late):  # a link that is down has nothing to drain
-            self._run(self._client.drain(), seconds=5.0)
+        if self.connected:
+            with suppress(TimeoutError, NatsError, Late):  # it may break just now
+                self._run(self._client.drain(), seconds=5.0)
         self._stop()
 
     async def _connect(self) -> None:
@@ -166,9 +169,12 @@ class Link:
             self._fault = fault
         if _is_refusal(self._fault):
             self._refusals += 1
+            if self._refusals == _ENOUGH and not self._was_in:
+                raise fault  # out of the first connection, whose maker decides
             await asyncio.sleep(min(_WAIT * 2.0 ** min(self._refusals, 10), _LONGEST_WAIT))
 
     async def _back(self) -> None:
+        self._was_in = True
         self._fault, self._refusals = None, 0
 
     async def _given_up(self) -> None:
@@ -204,10 +210,14 @@ class Link:
         self._closing = True
 
         async def end() -> None:
-            if not self._client.is_closed:
-                await self._client.close()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            # The library writes what is left to a connection that may be gone, each time in another way.
+            with suppress(AttributeError, NatsError, OSError, TimeoutError):
+                await asyncio.wait_for(self._client.close(), 2.0)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
                 task.cancel()
+            if left:
+                await asyncio.wait(left, timeout=2.0)
 
         with suppress(Late, NatsError, OSError):  # the thread ends all the same
             asyncio.run_coroutine_threadsafe(end(), self._loop).result(5.0)

@@ -56,9 +56,12 @@ def _outcome(name: str, check: Callable[[], str]) -> Check:
 
 
 def _keys(folder: NodeFolder) -> str:
-    for name in ("member", "sign", "agree", "witness", "epoch", "messaging"):
+    for name in ("sign", "agree", "witness", "epoch", "messaging"):
+        if not folder.keys.holds(name):  # to ask for it would make another
+            raise StoreError("a key is gone", fix="restore it from the backup", field=f"{name}.key")
         folder.keys.secret(name)
-    return "six keys, readable by their owner only"
+    member = "the member key too" if folder.keys.holds("member") else "the member key is kept elsewhere"
+    return f"readable by their owner only; {member}"
 
 
 def _charter(folder: NodeFolder, now: dt.datetime) -> str:
