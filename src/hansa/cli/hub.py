@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from hansa.cli.backup import hub_backup, hub_restore
 from hansa.cli.output import as_json, json_option, show
 from hansa.cli.parties import PARTY, now, party_options, read_party, serve_until_told
+from hansa.cli.renewal import new_keys_option
 
 __all__ = ["hub"]
 
@@ -116,6 +118,21 @@ def messaging_config(folder: Path, out: Path, hosts: tuple[str, ...], **where: A
 
 @hub.command()
 @_FOLDER
+@new_keys_option
+def renew(folder: Path, new_keys: bool) -> None:
+    """Renew the hub's own certificates, and the servers' TLS certificate, for another year; the root key is needed."""
+    from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.hub.renewal import renew_hub
+
+    known = renew_hub(HubFolder(folder), new_keys=new_keys, now=now())
+    show(f"version {known.charter.charter_version} of the charter is signed; a running hub takes it up by itself")
+    if new_keys:
+        show(f"No node can open what the hub sends from now on: give every member {folder / 'charter.cbor'}.")
+        show("A custodian types `hansa node charter FILE`; researchers who connect get it by themselves.")
+
+
+@hub.command()
+@_FOLDER
 def serve(folder: Path) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C); plans under way are finished or handed on."""
     from hansa.engine.logs import configure_logs  # loaded late, as above
@@ -134,25 +151,38 @@ def serve(folder: Path) -> None:
 @_FOLDER
 @json_option
 def status(folder: Path, as_json_flag: bool) -> None:
-    """Whether the hub runs; its members, and when each node was heard last."""
+    """Whether the hub runs; its members, when each node was heard last, and when certificates end."""
     from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.hub.renewal import first_ends
     from hansa.wire.folder import read_status
 
     home = HubFolder(folder)
-    charter = home.charter(now=now()).charter
-    members = [{"name": one.name, "role": one.role, "organisation": one.party.name} for one in charter.members]
+    known = home.charter(now=now())
+    ends = first_ends(home, known)
+    members = [
+        {"name": one.name, "role": one.role, "organisation": one.party.name, "certificates_end": ends[one.name]}
+        for one in known.charter.members
+    ]
     found = {
         **(read_status(folder) or {"state": "never started"}),
         "league": home.config.league,
-        "charter": charter.charter_version,
+        "charter": known.charter.charter_version,
+        "certificates_end": min(ends.values()),
         "members": members,
     }
     if as_json_flag:
         as_json(found)
         return
     show("\n".join(f"{name}: {value}" for name, value in found.items() if name not in {"members", "nodes"}))
-    known = found.get("nodes")
-    nodes: dict[str, str] = known if isinstance(known, dict) else {}
-    for one in members:
-        heard = nodes.get(one["name"], "never heard") if one["role"] == "node" else ""
-        show(f"  {one['role']} {one['name']}, {one['organisation']}{heard and ': '}{heard}")
+    heard = found.get("nodes")
+    nodes: dict[str, str] = heard if isinstance(heard, dict) else {}
+    for one in known.charter.members:
+        state = f": {nodes.get(one.name, 'never heard')}" if one.role == "node" else ""
+        show(f"  {one.role} {one.name}, {one.party.name}{state}{_warning(ends[one.name])}")
+
+
+def _warning(ends: dt.datetime) -> str:
+    """What stands behind a member whose certificates end soon."""
+    from hansa.wire.renewal import SOON  # loaded late, as above
+
+    return f" (certificates end {ends:%Y-%m-%d}: renew them)" if ends - now() < SOON else ""

@@ -240,12 +240,11 @@ class NodeEndpoint:
         self._link = link
         self._league = league
         self._node = node
-        self._secret = secret
+        self.pair(secret)
         self._handle = handle
         self._timing = timing or Timing()
         self._boot = os.urandom(8)
         self._beats = 0
-        self._inbox = Inbox(secret, _direction(node, "ask"), head=_ID)
         self._lock = threading.Lock()
         self._busy: set[bytes] = set()
         self._done = _Answers()
@@ -254,6 +253,10 @@ class NodeEndpoint:
         link.subscribe(subjects.asks(league, node), self._asked)
         self._heart = threading.Thread(target=self._beat, name=f"heart {node}", daemon=True)
         self._heart.start()
+
+    def pair(self, secret: bytes) -> None:
+        """Speak under another secret from now on: the hub has a new key."""
+        self._secret, self._inbox = secret, Inbox(secret, _direction(self._node, "ask"), head=_ID)
 
     def close(self) -> None:
         """Finish what is under way, take nothing new, and leave. A second time does nothing."""

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["ServerFiles", "make_authority", "server_files"]
+__all__ = ["ServerFiles", "certificate_end", "make_authority", "server_files"]
 
 _DAYS = 3650
 _SERVER_DAYS = 365
@@ -80,6 +80,11 @@ def server_files(folder: Path, hosts: Sequence[str], *, now: dt.datetime, out: P
     _write(files.key, _private(key))
     files.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
     return files
+
+
+def certificate_end(file: Path) -> dt.datetime:
+    """When a PEM certificate ends."""
+    return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc
 
 
 def _builder(

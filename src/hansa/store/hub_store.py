@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import URL
 
 from hansa.errors import StoreError
-from hansa.store import hub_audit, hub_journal, hub_log, hub_studies, jobs
+from hansa.store import hub_access, hub_audit, hub_journal, hub_log, hub_studies, jobs
 from hansa.store.backup import back_up
 from hansa.store.database import parse_url, sqlite_url
 from hansa.store.jobs import Job
@@ -181,6 +181,13 @@ class HubStore:
         """(version, sealed) of the newest charter."""
         with self._database.read() as connection:
             return hub_studies.newest_charter(connection)
+
+    # Access
+
+    def use_assertion(self, id: bytes, expires: dt.datetime, *, now: dt.datetime) -> bool:  # noqa: A002  # an assertion's id
+        """Whether a signed assertion is used for the first time, at any process of the hub."""
+        with self._database.write() as connection:
+            return hub_access.use_assertion(connection, id, expires, now)
 
     # Jobs
 
