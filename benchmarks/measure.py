@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Measured", "in_own_process", "measured", "report"]
+__all__ = ["Measured", "in_own_process", "measured", "peak", "report"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Measured:
 def measured(task: Callable[[], Any]) -> Measured:
     """Run a task once and measure it."""
     before = _resident()
-    _reset_peak()
+    _resetpeak()
     cpu, wall = time.process_time(), time.perf_counter()
     detail = task()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return Measured(cpu, wall, max(_peak() - before, 0.0), detail)
+    return Measured(cpu, wall, max(peak() - before, 0.0), detail)
 
 
 def in_own_process(module: str, *arguments: str) -> Measured:
@@ -59,10 +59,11 @@ def _resident() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def _peak() -> float:
+def peak() -> float:
+    """The most megabytes that this process has held since its peak was last reset."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e3
 
 
-def _reset_peak() -> None:
+def _resetpeak() -> None:
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, so that making the data does not count

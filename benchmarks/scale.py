@@ -129,6 +129,15 @@ def nodes_of(messaging: Messaging, run: Any, answers: dict[str, bytes]) -> Itera
     process.join()
 
 
+@contextlib.contextmanager
+def each_alone(messaging: Messaging, run: Any, answers: dict[str, bytes]) -> Iterator[None]:
+    """Each of these nodes in a process of its own."""
+    with contextlib.ExitStack() as started:
+        for name, answer in answers.items():
+            started.enter_context(nodes_of(messaging, run, {name: answer}))
+        yield
+
+
 def sealed_ones(name: str, nodes: int, numbers: int) -> bytes:
     lanes = encode(np.ones(numbers), nodes=nodes)
     return seal(Answered(**PLACE, request=bytes(32), lanes=lanes), Signer.from_bytes(name, secret(name)))
@@ -177,12 +186,12 @@ def throughput(nodes: int, megabytes: int) -> Callable[[], dict[str, float]]:
             messaging = start_messaging(Path(folder), "scale", names)
             answers = dict.fromkeys(names, os.urandom(each))
             hub = HubEndpoint(messaging.link("hub"), "scale", {name: secret(name) for name in names}, timing=TIMING)
-            with nodes_of(messaging, simulated, answers):
+            with each_alone(messaging, simulated, answers):
                 hub.ask(dict.fromkeys(names, b"warm"))
                 began = time.perf_counter()
                 hub.ask(dict.fromkeys(names, b"x"))
                 ours = time.perf_counter() - began
-            with nodes_of(messaging, bare_nodes, answers):
+            with each_alone(messaging, bare_nodes, answers):
                 bare = asyncio.run(bare_hub(messaging, each * nodes))
             messaging.close()
         return {"ours": ours, "bare": bare, "ratio": ours / bare}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,110 @@ def test_a_node_is_admitted_by_its_request_and_the_fingerprint_read_aloud(hub: P
     assert found["state"] == "never started"
     assert "zurich" in said("hub", "status", "--folder", str(hub))
     assert "revoked" in said("hub", "revoke", "zurich", "--folder", str(hub))
+
+
+def test_a_server_of_ones_own_is_told_the_members_and_keeps_its_certificate(
+    hub: Path, node: Path, tmp_path: Path
+) -> None:
+    out, where = tmp_path / "nats1", ["--folder", str(hub), "--host", "127.0.0.1", "--port", "4333"]
+    assert "another place" not in said("hub", "messaging-config", str(out), *where)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert out.stat().st_mode & 0o077 == 0, "the server's key is in it"
+    file, fingerprint = request_of(node)
+    said("hub", "admit", file, "--folder", str(hub), "--fingerprint", fingerprint)
+    said("hub", "messaging-config", str(out), *where)
+    after = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert {name for name in before if before[name] != after[name]} == {"hansa.conf"}
+    conf = json.loads(after["hansa.conf"])
+    assert conf["listen"] == "0.0.0.0:4333"
+    assert conf["tls"]["cert_file"] == "server.pem", "relative: it is taken elsewhere"
+    allowed = [user["permissions"]["subscribe"]["allow"] for user in conf["authorization"]["users"]]
+    assert allowed[0] == ["hansa.heart.ask.zurich"]
+    assert len(allowed) == 2
+    elsewhere = said("hub", "messaging-config", str(tmp_path / "x"), "--folder", str(hub), "--host", "else.example")
+    assert "another place" in elsewhere
+
+
+def identity_of(tmp_path: Path, hub: Path) -> Path:
+    folder = tmp_path / "anna"
+    identity = ("identity", "init", "--folder", str(folder), "--name", "anna", "--charter", str(hub / "charter.cbor"))
+    said(*identity, *HOSPITAL)
+    return folder
+
+
+def admit(hub: Path, folder: Path, printed: str) -> None:
+    """By the fingerprint that a command has printed."""
+    [fingerprint] = set(re.findall(r"[0-9a-f]{4}(?:-[0-9a-f]{4}){4}", printed.splitlines()[1]))
+    said("hub", "admit", str(folder / "join-request.cbor"), "--folder", str(hub), "--fingerprint", fingerprint)
+
+
+def keys_in(folder: Path) -> dict[str, bytes]:
+    return {file.stem: file.read_bytes() for file in (folder / "keys").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("group", "changed"), [("node", {"sign", "agree", "witness", "messaging"}), ("identity", {"sign"})]
+)
+def test_a_member_renews_its_certificates_and_with_new_keys_its_working_keys(
+    group: str, changed: set[str], hub: Path, node: Path, tmp_path: Path
+) -> None:
+    folder = node if group == "node" else identity_of(tmp_path, hub)
+    _, fingerprint = request_of(folder)
+    said("hub", "admit", str(folder / "join-request.cbor"), "--folder", str(hub), "--fingerprint", fingerprint)
+    before = keys_in(folder)
+    admit(hub, folder, said(group, "renew", "--folder", str(folder)))
+    assert keys_in(folder) == before
+    printed = said(group, "renew", "--new-keys", "--folder", str(folder))
+    assert "deleted" in printed
+    admit(hub, folder, printed)
+    after = keys_in(folder)
+    assert {name for name in before if after[name] != before[name]} == changed
+    assert set(after) == set(before), "the old keys are not set aside"
+    taken = said(group, "charter", str(hub / "charter.cbor"), "--folder", str(folder))
+    assert "version 4 of the charter is kept" in taken
+
+
+def test_a_charter_by_hand_that_is_not_this_members_is_refused(hub: Path, node: Path, tmp_path: Path) -> None:
+    before = (node / "charter.cbor").read_bytes()
+    error = refused("node", "charter", str(hub / "charter.cbor"), "--folder", str(node))
+    assert "no member called zurich" in error.what
+    other = tmp_path / "other"
+    options = ("--dictionary", str(DICTIONARY), "--organisation", "x")
+    said("hub", "init", "--folder", str(other), "--league", "heart", "--host", "127.0.0.1", *options)
+    assert refused("node", "charter", str(other / "charter.cbor"), "--folder", str(node)).code == "signature"
+    assert (node / "charter.cbor").read_bytes() == before
+
+
+def test_status_says_when_certificates_end_and_the_hub_renews_its_own(
+    hub: Path, node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "not admitted" in said("node", "status", "--folder", str(node))
+    file, fingerprint = request_of(node)
+    said("hub", "admit", file, "--folder", str(hub), "--fingerprint", fingerprint)
+    assert "renew them" not in said("hub", "status", "--folder", str(hub))
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=340)
+    monkeypatch.setattr("hansa.cli.hub.now", lambda: later)
+    soon = said("hub", "status", "--folder", str(hub))
+    assert soon.count("renew them") == 2
+    assert "zurich" in soon
+    said("hub", "renew", "--folder", str(hub))
+    found = json.loads(said("hub", "status", "--folder", str(hub), "--json"))
+    ends = {one["name"]: dt.datetime.fromisoformat(one["certificates_end"]) for one in found["members"]}
+    assert ends["hub"] > later + dt.timedelta(days=364)
+    assert dt.datetime.fromisoformat(found["certificates_end"]) == ends["zurich"] < later + dt.timedelta(days=30)
+
+
+def test_the_doctor_makes_no_key(hub: Path, node: Path) -> None:
+    (node / "keys" / "member.key").unlink()
+    (node / "keys" / "witness.key").unlink()
+    before = keys_in(node)
+    checks = {
+        check["name"]: check for check in json.loads(run("node", "doctor", "--folder", str(node), "--json").output)
+    }
+    assert "witness.key" in checks["keys"]["text"]
+    assert "restore it" in checks["keys"]["text"]
+    assert "member" not in keys_in(node)
+    assert set(before) <= set(keys_in(node))
 
 
 def test_another_request_than_the_one_read_aloud_is_refused(hub: Path, node: Path, tmp_path: Path) -> None:

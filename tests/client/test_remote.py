@@ -141,9 +141,9 @@ def test_every_request_is_signed_anew_for_this_hub(serve: Serve) -> None:
     for text in texts:
         scheme, _, assertion = text.partition(" ")
         keys = {key_id(ADA.public): ("ada", ADA.public)}
-        name, until = open_access(assertion, keys, audience="a league", now=NOW)
-        assert (scheme, name) == ("Hansa", "ada")
-        assert until <= NOW + dt.timedelta(minutes=5)
+        opened = open_access(assertion, keys, audience="a league", now=NOW)
+        assert (scheme, opened.name) == ("Hansa", "ada")
+        assert opened.expires <= NOW + dt.timedelta(minutes=5)
 
 
 def test_a_token_is_sent_as_it_is(serve: Serve) -> None:

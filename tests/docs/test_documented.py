@@ -27,7 +27,7 @@ from hansa.governance.rules import Rule, RuleBase
 from hansa.hub.api import OidcSettings
 from hansa.hub.config import HubConfig
 from hansa.model import Analysis, Derivation, Dictionary, Party, Places, Purpose, Study, Value, Variable
-from hansa.node.config import Limits, NodeConfig
+from hansa.node.config import Compute, Limits, NodeConfig
 from hansa.node.context import NodeSettings
 from hansa.privacy import Thresholds
 from hansa.stats.catalogue import catalogue
@@ -40,7 +40,7 @@ REFERENCE = ROOT / "docs" / "reference"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SETTINGS: tuple[type[Value], ...] = (
     *(Thresholds, Policy, Study, Analysis, Purpose, Party, Places, Derivation, Dictionary, Variable),
-    *(NodeConfig, Limits, HubConfig, OidcSettings),
+    *(NodeConfig, Limits, Compute, HubConfig, OidcSettings),
 )
 UNREAD = {"flow": {"stages"}}
 """Arguments of methods that do not themselves name the arguments they take."""

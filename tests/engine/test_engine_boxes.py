@@ -14,20 +14,31 @@ from hansa.wire.boxes import close_box, open_frame, pair_secret, read_frame
 SECRET = bytes(range(32))
 
 
-@given(data=st.binary(max_size=400), size=st.integers(1, 90), order=st.randoms(use_true_random=False))
-def test_a_message_arrives_whole_in_any_order_and_with_frames_twice(data: bytes, size: int, order: object) -> None:
-    frames = close_box(SECRET, "ask:a", data, frame_bytes=size)
+def closed(data: bytes, *, frame_bytes: int, head: bytes = b"") -> list[bytes]:
+    return list(close_box(SECRET, "ask:a", data, frame_bytes=frame_bytes, head=head))
+
+
+@given(
+    head=st.sampled_from([b"", b"h"]),
+    data=st.binary(max_size=400),
+    size=st.integers(1, 90),
+    order=st.randoms(use_true_random=False),
+)
+def test_a_message_arrives_whole_in_any_order_and_with_frames_twice(
+    head: bytes, data: bytes, size: int, order: object
+) -> None:
+    frames = closed(data, frame_bytes=size, head=head)
     shuffled = frames * 2
     order.shuffle(shuffled)  # type: ignore[attr-defined]  # random.Random
-    inbox = Inbox(SECRET, "ask:a")
+    inbox = Inbox(SECRET, "ask:a", head=len(head))
     found = [whole for frame in shuffled if (whole := inbox.add(frame)) is not None]
     assert found
-    assert all(whole == data for whole in found)
+    assert all(whole == (head, data) for whole in found)
 
 
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_no_bit_of_a_frame_can_be_changed(place: int, bit: int) -> None:
-    frame = bytearray(close_box(SECRET, "ask:a", b"answer 42", frame_bytes=100)[0])
+    frame = bytearray(closed(b"answer 42", frame_bytes=100)[0])
     frame[place % len(frame)] ^= 1 << bit
     with pytest.raises(ProtocolError):
         open_frame(SECRET, "ask:a", read_frame(bytes(frame)))
@@ -35,27 +46,27 @@ def test_no_bit_of_a_frame_can_be_changed(place: int, bit: int) -> None:
 
 @pytest.mark.parametrize(("secret", "direction"), [(bytes(32), "ask:a"), (SECRET, "answer:a"), (SECRET, "ask:b")])
 def test_a_frame_opens_for_its_receiver_in_its_direction_only(secret: bytes, direction: str) -> None:
-    frame = close_box(SECRET, "ask:a", b"x", frame_bytes=10)[0]
+    frame = closed(b"x", frame_bytes=10)[0]
     with pytest.raises(ProtocolError, match="does not open"):
         Inbox(secret, direction).add(frame)
 
 
 def test_nothing_of_the_content_shows() -> None:
-    frames = close_box(SECRET, "ask:a", b"cholesterol 240" * 20, frame_bytes=64)
+    frames = closed(b"cholesterol 240" * 20, frame_bytes=64)
     assert all(b"chol" not in frame for frame in frames)
-    assert close_box(SECRET, "ask:a", b"x", frame_bytes=9) != close_box(SECRET, "ask:a", b"x", frame_bytes=9)
+    assert closed(b"x", frame_bytes=9) != closed(b"x", frame_bytes=9)
 
 
 def test_a_frame_cannot_take_another_place() -> None:
-    one, two = close_box(SECRET, "ask:a", b"abcd", frame_bytes=2)
+    one, two = closed(b"abcd", frame_bytes=2)
     swapped = one[:18] + two[18:26] + one[26:]
     with pytest.raises(ProtocolError):
         Inbox(SECRET, "ask:a").add(swapped)
 
 
 def test_frames_of_two_messages_do_not_mix() -> None:
-    one, _ = close_box(SECRET, "ask:a", b"abcd", frame_bytes=2)
-    _, other = close_box(SECRET, "ask:a", b"wxyz", frame_bytes=2)
+    one, _ = closed(b"abcd", frame_bytes=2)
+    _, other = closed(b"wxyz", frame_bytes=2)
     inbox = Inbox(SECRET, "ask:a")
     assert inbox.add(one) is None
     assert inbox.add(other) is None
@@ -70,13 +81,13 @@ def test_what_is_no_frame_is_refused(data: bytes) -> None:
 def test_unfinished_messages_are_bounded_and_forgotten() -> None:
     now = [0.0]
     inbox = Inbox(SECRET, "ask:a", limit=5, clock=lambda: now[0])
-    inbox.add(close_box(SECRET, "ask:a", b"abcdef", frame_bytes=3)[0])
+    inbox.add(closed(b"abcdef", frame_bytes=3)[0])
     with pytest.raises(ProtocolError, match="too many unfinished"):
-        inbox.add(close_box(SECRET, "ask:a", b"abcdef", frame_bytes=3)[0])
-    first, second = close_box(SECRET, "ask:a", b"abcd", frame_bytes=2)
+        inbox.add(closed(b"abcdef", frame_bytes=3)[0])
+    first, second = closed(b"abcd", frame_bytes=2)
     assert inbox.add(first) is None
     now[0] = 500.0
-    assert inbox.add(close_box(SECRET, "ask:a", b"wxyz", frame_bytes=2)[0]) is None
+    assert inbox.add(closed(b"wxyz", frame_bytes=2)[0]) is None
     assert inbox.add(second) is None
 
 

@@ -89,7 +89,7 @@ def test_a_lost_answer_is_given_again_without_doing_the_work_again(messaging: Me
 def test_a_request_delivered_twice_is_handled_once(messaging: Messaging) -> None:
     calls: list[bytes] = []
     node(messaging, "a", lambda data: calls.append(data) or data)  # type: ignore[func-returns-value]  # None, so the data
-    frames = close_box(SECRETS["a"], "ask:a", bytes(16) + b"x", frame_bytes=100)
+    frames = list(close_box(SECRETS["a"], "ask:a", bytes(16) + b"x", frame_bytes=100))
     link = messaging.link("hub")
     for _ in range(3):
         link.publish(subjects.asks("L", "a"), frames, reply=subjects.answers("L", "a", "s"))

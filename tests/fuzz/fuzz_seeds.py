@@ -119,7 +119,7 @@ _MESSAGES: tuple[Message, ...] = (
     schemas.SiteReleased(node="a", study="s", analysis="m", result=b"{}", checks=("group",)),
     schemas.AloneAsked(study="s", run="r", analysis="m", roster=("a",), code="0.1.0"),
     schemas.AloneGranted(node="a", study="s", run="r", roster=("a",), question=bytes(32)),
-    schemas.CheckpointShown(checkpoint="note", log_key="key", proof=(bytes(32),)),
+    schemas.CheckpointShown(checkpoint="note", log_key="key", since=0, proof=(bytes(32),)),
     schemas.CheckpointCosigned(signature="line"),
     schemas.CharterShown(charter=b"charter"),
     schemas.CharterTaken(charter_version=3),
@@ -133,7 +133,7 @@ PLAIN = {
     "arrays": encode([np.zeros((2, 3)), np.arange(3, dtype="<i8"), np.zeros((0, 4), dtype="<u8")]),
 }
 STUDIES = {"study": json.dumps(STUDY).encode(), "indented": json.dumps(STUDY, indent=1).encode()}
-ARGUMENTS = {name: encode(one["arguments"]) for name, one in STUDY["analyses"].items()}  # type: ignore[attr-defined,index]  # a mapping, written above
+ARGUMENTS = {name: encode(one["arguments"]) for name, one in STUDY["analyses"].items()}  # type: ignore[attr-defined]  # a mapping, written above
 
 
 # --- the league's papers ------------------------------------------------------------------------------------
@@ -167,8 +167,8 @@ ACCESSES = {
 # --- frames -------------------------------------------------------------------------------------------------
 
 FRAMES = {
-    "only": close_box(bytes(32), "hub>a", b"hello", frame_bytes=900)[0],
-    "second": close_box(bytes(32), "hub>a", b"hello", frame_bytes=3)[1],
+    "only": next(close_box(bytes(32), "hub>a", b"hello", frame_bytes=900)),
+    "second": list(close_box(bytes(32), "hub>a", b"hello", frame_bytes=3))[1],
 }
 ORDERS = {"in order": bytes([3, 0, 1, 2, 3, 4, 5, 6, 7]) + b"what is cut in pieces", "empty": b"\x00\x01\x02"}
 PULSES = {

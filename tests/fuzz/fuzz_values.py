@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["JSON_KINDS", "KINDS", "changes"]
+__all__ = ["FEW_JSON_KINDS", "FEW_KINDS", "JSON_KINDS", "KINDS", "changes"]
 
 _DEEP: Any = 0
 for _ in range(20):
@@ -46,6 +46,11 @@ KINDS: dict[str, Any] = {
     "many axes": np.zeros((1,) * 30),
 }
 """What the codec can carry."""
+FEW_JSON_KINDS = {
+    name: JSON_KINDS[name] for name in ("nothing", "two to the 2000", "no number", "text", "a map", "a list", "nested")
+}
+FEW_KINDS = {name: KINDS[name] for name in ("nothing", "minus one", "no number", "text", "a map", "floats")}
+"""For what is played many times: one of each sort."""
 
 
 def changes(value: Any, kinds: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

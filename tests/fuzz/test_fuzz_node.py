@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from fuzz_values import JSON_KINDS, KINDS, changes
+from fuzz_values import FEW_JSON_KINDS, FEW_KINDS, KINDS, changes
 
 from hansa.embedded.local import LocalLeague, local
 from hansa.engine import JournalEntry, Transport
@@ -111,7 +111,8 @@ def answered(league: LocalLeague, data: bytes) -> Message:
     """The node's answer: signed by itself, of a kind that there is."""
     answer = league.nodes[NODE].handle(data)
     kind = LEGAL[peek(answer).kind]
-    return open_message(answer, kind, league.keys.directory.of("node-sign"), sender=NODE)[1]
+    found: Message = open_message(answer, kind, league.keys.directory.of("node-sign"), sender=NODE)[1]
+    return found
 
 
 def kept(league: LocalLeague) -> tuple[int, ...]:
@@ -128,20 +129,20 @@ def kept(league: LocalLeague) -> tuple[int, ...]:
     )
 
 
-def beaten(league: LocalLeague, fresh: Callable[[], bytes]) -> dict[str, int]:
+def beaten(league: LocalLeague, fresh: Callable[[], bytes], kinds: dict[str, Any] = KINDS) -> dict[str, int]:
     """Each change of a message, at a node that is waiting for the honest one; how often it was answered how."""
     counts: dict[str, int] = {}
     honest = fresh()
-    number = len(list(changes(contents(honest), KINDS)))
+    number = len(list(changes(contents(honest), kinds)))
     for index in range(number):
-        what, body = next(islice(changes(contents(honest), KINDS), index, None))
+        what, body = next(islice(changes(contents(honest), kinds), index, None))
         before = kept(league)
         answer = answered(league, forged_envelope(honest, league.keys.hub, payload=encode(body)))
         code = answer.code if isinstance(answer, Declined) else "answered"
         counts[code] = counts.get(code, 0) + 1
         assert code in {*REFUSALS, "answered"}, f"{peek(honest).kind}{what}: {answer}"
         assert code == "answered" or kept(league) == before, f"{peek(honest).kind}{what} left a trace"
-        if code not in ("study", "formula", "signature") and not waits(answer):
+        if code not in ("study", "signature") and not waits(answer):
             honest = fresh()  # the run went on, or ended
     assert not isinstance(answered(league, honest), Declined), "what was refused has changed nothing"
     return counts
@@ -174,7 +175,7 @@ def test_a_message_changed_in_any_way_is_refused_by_name_or_answered(
 
 STEPS = {
     "describe": ("describe.sizes", "describe.sums", "describe.bins"),
-    "glm": ("glm.means", "glm.irls"),
+    "glm": ("glm.means",),  # its other steps read the same arguments
     "histogram": ("histogram.counts",),
     "crosstab": ("crosstab.counts",),
     "correlation": ("correlation.sums", "correlation.products"),
@@ -195,8 +196,8 @@ def test_a_round_of_any_step_changed_in_any_way_is_refused_by_name_or_answered(
         assert message is not None, f"{analysis} does not ask {step}"
         return message
 
-    counts = beaten(league, fresh)
-    assert counts["protocol"] > 100
+    counts = beaten(league, fresh, KINDS if step == "describe.sums" else FEW_KINDS)
+    assert counts["protocol"] > 40
 
 
 def test_a_release_asked_in_any_way_is_refused_by_name_or_answered(league: LocalLeague, study: Study) -> None:
@@ -246,8 +247,9 @@ def test_a_peers_word_changed_in_any_way_is_refused_by_name(league: LocalLeague,
 # --- studies ------------------------------------------------------------------------------------------------
 
 
-def test_a_study_changed_in_any_way_is_refused_by_name_or_can_be_run(league: LocalLeague) -> None:
+def test_a_study_changed_in_any_way_is_refused_by_name_or_can_be_run() -> None:
     """A study that was taken can be read again, whatever stands in it."""
+    league = local(COHORTS.frames, COHORTS.dictionary)
     plain = league.study(QUESTIONS | {"glm": QUESTIONS["glm"].model_copy(update={"population": "old"})})
     whole = {
         **json.loads(plain.model_dump_json()),
@@ -255,12 +257,12 @@ def test_a_study_changed_in_any_way_is_refused_by_name_or_can_be_run(league: Loc
         "derive": {"decades": {"expression": "age / 10", "type": "number", "range": [0, 12]}},
     }
     taken = 0
-    for number, (what, changed) in enumerate(changes(whole, JSON_KINDS)):
+    for number, (what, changed) in enumerate(changes(whole, FEW_JSON_KINDS)):
         content = (
             {**changed, "id": f"s{number}"} if isinstance(changed, dict) and changed.get("id") == plain.id else changed
         )
         taken += _taken(league, what, content)
-    assert 100 < taken < 2000
+    assert 40 < taken < 900
 
 
 def _taken(league: LocalLeague, what: str, content: Any) -> bool:

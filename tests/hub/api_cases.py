@@ -18,9 +18,10 @@ import uvicorn
 from hansa.embedded.local import LocalLeague, local
 from hansa.examples import heart, heart_dictionary
 from hansa.hub.api import ApiLimits, CohortSeen, OidcSettings, make_app
+from hansa.hub.config import HubConfig, HubFolder, found_league
 from hansa.hub.coordinator import Hub
 from hansa.hub.jobs import Worker
-from hansa.model import Analysis, Study
+from hansa.model import Analysis, Party, Study
 from hansa.stats.catalogue import catalogue
 from hansa.stats.contract import Method
 from hansa.store import HubStore
@@ -56,6 +57,7 @@ class Service:
 
     league: LocalLeague
     directory: Directory
+    charter: bytes
     tokens: Path | None = None
     oidc: OidcSettings | None = None
     messaging: bool = True
@@ -137,7 +139,11 @@ def make_api(folder: Path) -> Api:
     bob = Signer.new("bob")
     keys = league.keys.directory.keys
     researchers = {**keys["researcher"], key_id(bob.public): ("bob", bob.public)}
-    return Api(Service(league, Directory({**keys, "researcher": researchers})), Clock(), bob)
+    charter = HubFolder(folder / "founded")
+    charter.path.mkdir()
+    config = HubConfig(league="heart", party=Party(name="the hub"), host="127.0.0.1")
+    sealed = found_league(charter, config, heart_dictionary(), now=dt.datetime.now(dt.UTC)).sealed
+    return Api(Service(league, Directory({**keys, "researcher": researchers}), sealed), Clock(), bob)
 
 
 FAST = ApiLimits(rate=1000.0, burst=10_000, poll_seconds=0.02, heartbeat_seconds=0.1)

@@ -21,6 +21,7 @@ from hansa.hub.api import ApiLimits, make_token
 from hansa.log import open_checkpoint, parse_verifier_key, verify_consistency, verify_inclusion
 from hansa.model import Dictionary
 from hansa.wire import Signer
+from hansa.wire.charter import read_charter
 from hansa.wire.identifiers import new_id
 
 NOWHERE = "019ab3f2-5a00-7c41-8d5e-0c1f2a3b4c5d"
@@ -71,6 +72,13 @@ def test_what_the_league_offers(api: Api) -> None:
     cohorts = api.ask("GET", "/v1/cohorts").json()
     assert [cohort["name"] for cohort in cohorts] == sorted(api.service.hub.cohorts)
     assert all(cohort["state"] == "ready" and cohort["last_heartbeat"] for cohort in cohorts)
+
+
+def test_the_charter_is_given_as_its_root_signed_it_and_to_nobody_unknown(api: Api) -> None:
+    answer = api.ask("GET", "/v1/charter")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/cbor")
+    assert read_charter(answer.content, now=api.clock()).charter.league == "heart"
+    assert api.ask("GET", "/v1/charter", headers={"Authorization": ""}).status_code == 401
 
 
 def test_a_submitted_study_is_decided_and_can_be_read(api: Api) -> None:

@@ -7,19 +7,20 @@ import datetime as dt
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api_cases import HUB, Api, make_api, served
+from api_cases import HUB, Api, Clock, make_api, served
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from hansa.errors import StoreError, StudyError
 from hansa.hub.api import OidcSettings, list_tokens, make_token, revoke_token
 from hansa.model import read_value
-from hansa.wire import Signer, seal
+from hansa.wire import Signer, decode, encode, seal
 from hansa.wire.access import ApiAccess, grant_access
 from hansa.wire.messages import Declined
 
@@ -73,12 +74,49 @@ def test_an_assertion_for_another_hub_does_not(api: Api) -> None:
     assert status(api, assertion(api.ada, api.clock(), audience="another league")) == 401
 
 
-def test_an_assertion_played_again_works_until_it_expires_and_no_longer(api: Api) -> None:
+def test_an_assertion_expires(api: Api) -> None:
     text = assertion(api.ada, api.clock(), minutes=2)
-    assert status(api, text) == 200
-    assert status(api, text) == 200
     api.clock.ahead = dt.timedelta(minutes=2, seconds=1)
     assert status(api, text) == 401
+
+
+def test_an_assertion_that_somebody_read_on_the_way_opens_nothing_more(api: Api) -> None:
+    text = assertion(api.ada, api.clock())
+    assert status(api, text) == 200
+    for method, path in (("GET", "/v1/catalogue"), ("GET", "/v1/studies"), ("POST", "/v1/studies")):
+        again = api.ask(method, path, headers={"Authorization": text})
+        assert (again.status_code, again.json()["code"]) == (401, "access")
+        assert "used before" in again.json()["title"]
+    assert status(api, assertion(api.ada, api.clock())) == 200, "its owner signs another"
+
+
+def test_an_assertion_in_other_clothes_is_the_same(api: Api) -> None:
+    """What its signature does not cover may be changed by anybody: padding, and the minor version of its schema."""
+    text = assertion(api.ada, api.clock())
+    sealed = base64.urlsafe_b64decode(text.partition(" ")[2] + "==")
+    kind, _, sender, payload, signature = decode(sealed)
+    other = base64.urlsafe_b64encode(encode([kind, "1.7", sender, payload, signature])).decode()
+    assert status(api, text) == 200
+    assert status(api, f"{text}==") == 401
+    assert status(api, f"hansa  {text.partition(' ')[2]}") == 401
+    assert status(api, f"Hansa {other}") == 401
+
+
+def test_an_assertion_is_good_once_at_all_processes_of_a_hub(api: Api) -> None:
+    text = assertion(api.ada, api.clock())
+    with served(replace(api, clock=Clock())) as other:
+        found = [status(one, text) for one in (api, other, api, other)]
+    assert found == [200, 401, 401, 401]
+
+
+def test_an_assertion_sent_many_times_at_once_opens_once(api: Api) -> None:
+    text, found = assertion(api.ada, api.clock()), list[int]()
+    sending = [threading.Thread(target=lambda: found.append(status(api, text))) for _ in range(8)]
+    for thread in sending:
+        thread.start()
+    for thread in sending:
+        thread.join()
+    assert sorted(found) == [200] + [401] * 7
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(5.1, 401), (60, 401), (4.9, 200), (0, 401), (-1, 401)])
@@ -114,10 +152,9 @@ def test_what_is_no_credential_does_not(api: Api, header: str) -> None:
 
 def test_a_revoked_certificate_closes_at_once(tmp_path: Path) -> None:
     with served(make_api(tmp_path)) as api:
-        text = assertion(api.bob, api.clock())
-        assert status(api, text) == 200
+        assert status(api, assertion(api.bob, api.clock())) == 200
         api.service.directory = api.service.league.keys.directory
-        assert status(api, text) == 401
+        assert status(api, assertion(api.bob, api.clock())) == 401
 
 
 def test_a_token_is_shown_once_kept_as_a_hash_and_read_by_its_owner_only(api: Api) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from api_cases import HUB, Api, make_api, served, working
+from click.testing import CliRunner
 
+from hansa.cli.main import hansa
+from hansa.client.connect import RemoteLeague
+from hansa.client.identity import Identity
 from hansa.client.league import League
 from hansa.client.proof import proof_text, verify_proof
 from hansa.client.remote import Note, RemoteHub
 from hansa.errors import HansaError, Refused, StudyError
 from hansa.model import Party
 from hansa.wire import Signer
+from hansa.wire.charter import read_charter
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +147,37 @@ def test_an_outcome_comes_over_as_it_was_kept(api: Api, hub: RemoteHub) -> None:
     job = api.service.store.job(run.id)
     assert job is not None
     assert hub.results(run.id).provenance == json.loads(job.detail)["provenance"]
+
+
+def test_commands_say_why_a_run_failed_and_close_what_they_opened(
+    api: Api, hub: RemoteHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = api.submitted()
+    good, bad = hub.start(study, "table"), hub.start(study, "refused")
+    for run in (good, bad):
+        list(hub.watch(run.id))
+    opened: list[RemoteLeague] = []
+
+    def connected(_url: str, _identity: Path) -> RemoteLeague:
+        who = Identity(
+            "ada", Party(name="the caller"), api.ada, read_charter(api.service.charter, now=api.clock()), None
+        )
+        opened.append(RemoteLeague(remote(api), who))
+        return opened[-1]
+
+    monkeypatch.setattr("hansa.cli.remote._league", connected)
+    told = [typed("runs", study), typed("watch", bad.id)]
+    for said in told:
+        assert re.search(r"failed: .+ To go on: .+ \(refused\)", said)
+    assert "table: done\n" in told[0]
+    [listed] = [run for run in json.loads(typed("runs", study, "--json")) if run["id"] == bad.id]
+    watched = json.loads(typed("watch", bad.id, "--json"))
+    for found in (listed, watched):
+        assert (found["state"], found["error"]["code"], found["error"]["reason"]) == ("failed", "refused", "disclosure")
+        assert found["error"]["fix"]
+    assert all(league.remote._link._http.is_closed for league in opened)
+    assert len(opened) == 4
+
+
+def typed(*words: str) -> str:
+    return CliRunner().invoke(hansa, ["study", *words, "--identity", "."], catch_exceptions=False).output

@@ -1,114 +1,32 @@
-"""Node daemons and a hub over TLS, in this process so that clocks, disks and answers can be tampered with."""
+"""Node daemons and a hub over TLS: what their people do beside them, clocks, disks, garbage."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from network_daemons import NAMES, Running, now, serving, up
 
-from hansa.client.identity import open_identity
-from hansa.client.league import League, Submitted
 from hansa.client.study_file import read_study
-from hansa.engine.messaging import Timing
-from hansa.engine.server import NatsServer, start_server
 from hansa.errors import DataError, HansaError, PolicyError, ProtocolError, Refused, StoreError, StudyError
 from hansa.examples import heart, heart_dictionary, heart_policies, heart_study
 from hansa.hub.config import HubConfig, HubFolder, found_league
-from hansa.hub.opening import OpenHub, open_hub
-from hansa.model import Analysis, Party
+from hansa.model import Party
 from hansa.node import stewarding
+from hansa.node.apart import WorkApart
 from hansa.node.config import NodeFolder
-from hansa.node.daemon import NodeDaemon, pause, resume
+from hansa.node.daemon import pause, resume
 from hansa.node.doctor import examine
 from hansa.node.opening import open_node
 from hansa.store import NodeStore
-from hansa.testing.network import NetworkLeague, league_folders
+from hansa.testing.network import league_folders
 from hansa.wire import open_message, seal
-from hansa.wire.folder import read_status
-from hansa.wire.messages import CharterShown, CharterTaken, Declined
-
-NAMES = tuple(sorted(heart()))
-QUICK = Timing(heartbeat=0.1, lost=4.0, again=0.5)
-ASKED = {
-    "risk": Analysis(method="glm", arguments={"formula": "disease ~ age + resting_bp", "family": "binomial"}),
-    "age": Analysis(method="describe", arguments={"variables": ["age"]}),
-}
-
-
-def now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-@dataclass(eq=False)
-class Running:
-    """Everything of one league, in this process but for the messaging server."""
-
-    folders: NetworkLeague
-    server: NatsServer
-    hub: OpenHub
-    daemons: dict[str, NodeDaemon] = field(default_factory=dict)
-
-    def start(self, name: str, **off: float) -> NodeDaemon:
-        clock = (lambda: now() + dt.timedelta(**off)) if off else now
-        self.daemons[name] = NodeDaemon(self.folders.node(name), clock=clock, timing=QUICK)
-        return self.daemons[name]
-
-    def league(self, **fields: object) -> League:
-        who = open_identity(self.folders.identity, now=now())
-        return League(self.hub.hub, signer=who.signer, requester=who.party, clock=now)
-
-    def submit(self, **fields: object) -> Submitted:
-        league = self.league()
-        asked = read_study(heart_study()).model_dump(exclude={"id", "analyses", "cohorts"})
-        return league.submit(league.study(ASKED, **{**asked, "cohorts": NAMES, **fields}))
-
-    def charter_to(self, name: str) -> None:
-        sealed = seal(CharterShown(charter=self.hub.charter.sealed), self.folders.hub.keys.signer("sign", "hub"))
-        answer = self.hub.endpoint.ask({name: sealed})[name]
-        open_message(answer, CharterTaken, self.hub.charter.directory.of("node-sign"), sender=name)
-
-
-@contextlib.contextmanager
-def up(folder: Path, **off: dict[str, float]) -> Iterator[Running]:
-    folders = league_folders(
-        folder,
-        heart(),
-        heart_dictionary(),
-        heart_policies(),
-        requester=read_study(heart_study()).requester,
-        lost_seconds=4.0,
-        wait_seconds=0.2,
-    )
-    with serving(folders, **off) as running:
-        yield running
-
-
-@contextlib.contextmanager
-def serving(folders: NetworkLeague, **off: dict[str, float]) -> Iterator[Running]:
-    port = folders.hub.config.messaging_port
-    charter = folders.hub.charter(now=now()).charter
-    server = start_server(folders.hub.server_config(charter), folders.folder / "nats", ports=[("127.0.0.1", port)])
-    running = Running(folders, server, open_hub(folders.hub, clock=now))
-    try:
-        for name in NAMES:
-            running.start(name, **off.get(name, {}))
-            running.charter_to(name)
-        version = running.hub.charter.charter.charter_version
-        while not all(running.hub.endpoint.present(name, charter=version) for name in NAMES):
-            time.sleep(0.02)
-        yield running
-    finally:
-        for daemon in running.daemons.values():
-            daemon.close()
-        running.hub.close()
-        server.stop()
+from hansa.wire.folder import read_status, write_status
+from hansa.wire.messages import CharterShown, Declined
 
 
 @pytest.fixture(scope="module")
@@ -281,3 +199,28 @@ def test_a_folder_that_is_no_nodes_or_hubs_says_so(tmp_path: Path) -> None:
     (tmp_path / "node.toml").write_text('nmae = "x"')
     with pytest.raises(PolicyError):
         _ = NodeFolder(tmp_path).config
+
+
+def test_a_charter_without_this_node_is_not_taken(tmp_path: Path) -> None:
+    with up(tmp_path / "league") as running:
+        revoked = running.folders.hub.revoke("zurich", now=now()).sealed
+        hub = running.folders.hub.keys.signer("sign", "hub")
+        answer = running.hub.endpoint.ask({"zurich": seal(CharterShown(charter=revoked), hub)})["zurich"]
+        keys = running.hub.charter.directory.of("node-sign")
+        assert open_message(answer, Declined, keys, sender="zurich")[1].code == "signature"
+        kept = running.folders.node("zurich").charter(now=now())
+        assert kept.member("zurich").name == "zurich"
+
+
+def test_a_node_that_has_stopped_leaves_no_process_behind(tmp_path: Path) -> None:
+    with up(tmp_path / "league") as running:
+        workers = [daemon.node.context.work for daemon in running.daemons.values()]
+        pids = [work._child._process.pid for work in workers if isinstance(work, WorkApart)]
+        assert len(pids) == len(NAMES)
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_a_status_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
+    write_status(tmp_path / "gone", {"state": "serving"})
+    assert read_status(tmp_path / "gone") is None

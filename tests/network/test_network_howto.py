@@ -246,7 +246,7 @@ def _a_study_is_referred_approved_and_answered(players: Players) -> None:
     assert run != early, "the early run had failed, as the page says"
     assert "done" in players.types("ada", "researcher", "hansa study watch", {"RUN": run})
     listed = players.types("ada", "researcher", "hansa study runs")
-    assert re.search(rf"{early}.*failed", listed)
+    assert re.search(rf"{early}.*failed: too few cohorts permit this study.*\(refused\)", listed)
     assert re.search(rf"{run}.*done", listed)
     assert "n = 860 at 4 nodes" in players.types("ada", "researcher", "hansa study results", {"RUN": run})
     assert "verified" in players.types("ada", "researcher", "hansa log verify", {"RUN": run})

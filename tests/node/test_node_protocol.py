@@ -294,6 +294,18 @@ def test_a_peers_bad_agreement_key_is_a_protocol_error(league: LocalLeague, agre
     assert caught.value.reason == "protocol"
 
 
+@pytest.mark.parametrize("code", ["0.2.0", "1.1.0", "", "0.1"])
+def test_a_peer_that_works_differently_is_noticed(league: LocalLeague, code: str) -> None:
+    def lie(message: Message) -> Message:
+        return message.model_copy(update={"code": code}) if isinstance(message, RunReady) else message
+
+    peer = league.keys.nodes["aachen"]
+    run, question = hub_run(league, submitted(league), "q", wrap=lambda inner: CheatingPeer(inner, "aachen", peer, lie))
+    with pytest.raises(Refused) as caught:
+        total(run, question)
+    assert caught.value.reason == "protocol"
+
+
 def test_a_hub_that_says_a_node_was_lost_reads_nothing_of_the_others(league: LocalLeague) -> None:
     tap, run, question = tapped(league, submitted(league))
     total(run, question)

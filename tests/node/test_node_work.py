@@ -33,7 +33,7 @@ from hansa.node.crossing import error_in, error_out
 from hansa.node.pipes import receive, send
 from hansa.node.prepared import Asking
 from hansa.node.rows import Work
-from hansa.node.work import codes_kept_in, open_work
+from hansa.node.work import WorkHere, codes_kept_in, open_work
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.catalogue import catalogue
 from hansa.stats.contract import Request
@@ -542,3 +542,24 @@ def test_what_is_no_plain_value_is_refused(pipe: tuple[int, int], sent: bytes) -
     os.write(pipe[1], sent)
     with pytest.raises(ProtocolError):
         receive(pipe[0])
+
+
+# --- what stays ready -----------------------------------------------------------------------------------------
+
+
+def test_the_arrays_of_runs_that_ended_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    dictionary = dictionary_of(many_rows=False)
+    asked = {"method": "glm", "arguments": {"formula": "marker ~ age + sex", "family": "gaussian"}}
+    question = read_question(study_of({"q": asked}), "q", dictionary, catalogue())
+    work = open_work(frame_of(500), dictionary, codes_kept_in(NodeStore(None), dictionary), isolate=False)
+    assert isinstance(work, WorkHere)
+    rows = [work.select(question, "q", work.people) for _ in range(3)]
+    first = repr(rows[0].estimate(ASKING).result)
+    size = rows[0].kept_bytes
+    assert size > 500 * 3 * 8
+    monkeypatch.setattr(rows[0]._kept, "room", size)
+    for one in rows[1:]:
+        assert repr(one.estimate(ASKING).result) == first
+    assert [one.kept_bytes for one in rows] == [0, size, size]
+    assert repr(rows[0].estimate(ASKING).result) == first
+    assert [one.kept_bytes for one in rows] == [size, 0, size]

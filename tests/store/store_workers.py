@@ -67,6 +67,12 @@ def note_20(url: str, name: str) -> object:
     return name
 
 
+def use_20(url: str, name: str) -> object:
+    store = HubStore.at(url, KEY)
+    gate()
+    return [store.use_assertion(bytes([number]) * 48, NOW + LEASE, now=NOW) for number in range(20)]
+
+
 def die_at(marker: str) -> None:
     """Leave no time for anything when a statement has run that begins so."""
 
@@ -102,7 +108,8 @@ def die_opening(url: str, name: str) -> object:
 
 
 ROLES = {
-    role.__name__: role for role in (open_it, claim_all, append_50, same_run, enqueue_same, note_20, die, die_opening)
+    role.__name__: role
+    for role in (open_it, claim_all, append_50, same_run, enqueue_same, note_20, use_20, die, die_opening)
 }
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from postgres_server import Server
 from sqlalchemy import event
-from store_cases import KEY, events
+from store_cases import KEY, LEASE, NOW, events
 
 from hansa.errors import StoreError
 from hansa.log import (
@@ -181,3 +181,12 @@ def test_a_fault_does_not_show_what_is_kept(store: HubStore) -> None:
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     assert "INSERT" not in str(caught.value)
+
+
+def test_an_assertion_is_used_once_and_forgotten_when_it_has_expired(store: HubStore) -> None:
+    later = NOW + LEASE
+    assert store.use_assertion(b"one", later, now=NOW)
+    assert not store.use_assertion(b"one", later, now=NOW)
+    assert store.use_assertion(b"two", later + LEASE, now=NOW)
+    assert store.use_assertion(b"one", later + LEASE, now=later), "it had expired: whoever verifies it refuses it"
+    assert not store.use_assertion(b"two", later + LEASE, now=later)

@@ -151,3 +151,11 @@ def test_notes_are_numbered_by_job_and_read_on_from_a_number(store: HubStore) ->
 def test_a_note_on_no_job_is_refused(store: HubStore) -> None:
     with pytest.raises(StoreError, match="no such job"):
         store.note("j", "round 1", now=NOW)
+
+
+def test_claims_are_counted_by_job(store: HubStore) -> None:
+    queue(store)
+    assert store.claims("j") == 0
+    for claimed in range(3):
+        assert claim(store, f"w{claimed}", now=NOW + claimed * (LEASE + SECOND)) == "j"
+    assert (store.claims("j"), store.claims("another")) == (3, 0)

@@ -99,6 +99,11 @@ def test_notes_of_several_processes_have_numbers_without_gaps(shared_url: str) -
     store.close()
 
 
+def test_an_assertion_that_several_processes_are_shown_is_used_at_one_of_them(shared_url: str) -> None:
+    given = [process.report() for process in at_once("use_20", shared_url, 3)]
+    assert [sum(used) for used in zip(*given, strict=True)] == [1] * 20
+
+
 DEATHS = [
     "append/INSERT INTO log_entries",
     "append/INSERT INTO log_tree",

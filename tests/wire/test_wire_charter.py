@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from hansa.client.identity import found_identity, open_identity
+from hansa.client.identity import found_identity, open_identity, renew_identity, take_newer_charter
 from hansa.errors import HansaError, PolicyError, SignatureInvalid, StoreError
 from hansa.examples import heart_dictionary
 from hansa.hub.config import HubConfig, HubFolder, found_league
+from hansa.hub.renewal import first_ends, renew_hub
 from hansa.model import Party
 from hansa.node.config import join_request
-from hansa.wire import seal
+from hansa.wire import key_id, open_message, seal
 from hansa.wire.charter import JoinRequest, KnownCharter, fingerprint, read_charter, read_request
 from hansa.wire.keyring import Keyring
 from hansa.wire.keys import Signer, certify
+from hansa.wire.messages import CharterTaken
 
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
 HOSPITAL = Party(name="hospital", kind="hospital", owner="itself")
@@ -73,6 +75,91 @@ def test_the_same_member_may_renew_its_certificates_and_nobody_else_may(hub: Hub
         admitted(hub, request(keys=Keyring(None)))
 
 
+def test_keys_that_a_renewal_replaces_are_revoked_and_those_that_stay_are_not(hub: HubFolder) -> None:
+    keys = Keyring(None)
+    old = admitted(hub, request(keys=keys))
+    assert admitted(hub, request(keys=keys)).charter.revoked == ()
+    first, message = keys.signer("sign", "zurich"), CharterTaken(charter_version=1)
+    keys.forget("sign", "agree", "witness", "messaging")
+    new = admitted(hub, request(keys=keys))
+    assert len(new.charter.revoked) == 3
+    assert new.member("zurich").nkey != old.member("zurich").nkey
+    assert open_message(seal(message, keys.signer("sign", "zurich")), CharterTaken, new.directory.of("node-sign"))
+    with pytest.raises(SignatureInvalid, match="unknown key"):
+        open_message(seal(message, first), CharterTaken, new.directory.of("node-sign"))
+    assert key_id(first.public) in new.charter.revoked
+
+
+def test_a_request_from_before_a_renewal_does_not_bring_the_old_keys_back(hub: HubFolder) -> None:
+    keys = Keyring(None)
+    early = request(keys=keys)
+    admitted(hub, early)
+    keys.forget("sign")
+    admitted(hub, request(keys=keys))
+    with pytest.raises(PolicyError, match="a key of this request was revoked"):
+        admitted(hub, early)
+
+
+def test_the_hub_renews_its_own_keys_but_for_the_logs(hub: HubFolder) -> None:
+    before, tls = known(hub), hub.tls.certificate.read_bytes()
+    old = {name: hub.keys.secret(name) for name in ("sign", "agree", "messaging", "log", "store", "member")}
+    later = NOW + dt.timedelta(days=340)
+    after = renew_hub(hub, new_keys=False, now=later)
+    assert after.charter.revoked == ()
+    assert after.end_of("hub") == later + dt.timedelta(days=365) - dt.timedelta(hours=1)
+    assert hub.tls.certificate.read_bytes() != tls
+    assert first_ends(hub, after)["hub"] > later + dt.timedelta(days=364)
+    anew = renew_hub(hub, new_keys=True, now=later)
+    changed = {name for name, secret in old.items() if hub.keys.secret(name) != secret}
+    assert changed == {"sign", "agree", "messaging"}
+    assert anew.directory.of("log") == before.directory.of("log")
+    assert not before.directory.of("hub").keys() & anew.directory.of("hub").keys()
+    assert hub.charter(now=later).sealed == anew.sealed
+
+
+@pytest.mark.parametrize("file", ["keys/charter.key", "keys/member.key", "tls/authority.key"])
+def test_the_hub_renews_nothing_without_the_keys_that_this_needs(hub: HubFolder, file: str) -> None:
+    (hub.path / file).rename(hub.path / "elsewhere")
+    before = {path: path.read_bytes() for path in hub.path.rglob("*") if path.is_file()}
+    with pytest.raises(StoreError, match="is not here"):
+        renew_hub(hub, new_keys=True, now=NOW)
+    assert {path: path.read_bytes() for path in hub.path.rglob("*") if path.is_file()} == before
+
+
+def test_a_renewal_without_the_member_key_makes_none(hub: HubFolder, tmp_path: Path) -> None:
+    found_identity(tmp_path / "anna", "anna", HOSPITAL, known(hub).sealed, now=NOW)
+    (tmp_path / "anna" / "keys" / "member.key").unlink()
+    with pytest.raises(StoreError, match="member key is not here"):
+        renew_identity(tmp_path / "anna", new_keys=True, now=NOW)
+    assert not (tmp_path / "anna" / "keys" / "member.key").exists()
+
+
+def test_a_charter_by_hand_is_the_roots_not_older_and_names_who_takes_it(hub: HubFolder, tmp_path: Path) -> None:
+    first = known(hub).sealed
+    sealed = found_identity(tmp_path / "anna", "anna", HOSPITAL, first, now=NOW)
+    without = admitted(hub, request()).sealed
+    with pytest.raises(PolicyError, match="no member called anna"):
+        take_newer_charter(tmp_path / "anna", without, now=NOW)
+    named = admitted(hub, sealed)
+    assert take_newer_charter(tmp_path / "anna", named.sealed, now=NOW).charter.charter_version == 3
+    with pytest.raises(PolicyError, match="older"):
+        take_newer_charter(tmp_path / "anna", without, now=NOW)
+    forged = seal(named.charter.model_copy(update={"charter_version": 9}), Signer.new("charter"))
+    with pytest.raises(SignatureInvalid):
+        take_newer_charter(tmp_path / "anna", forged, now=NOW)
+    assert open_identity(tmp_path / "anna", now=NOW).charter.sealed == named.sealed
+
+
+def test_a_researchers_renewed_key_signs_once_it_is_admitted(hub: HubFolder, tmp_path: Path) -> None:
+    folder = tmp_path / "anna"
+    admitted(hub, found_identity(folder, "anna", HOSPITAL, known(hub).sealed, now=NOW))
+    old = open_identity(folder, now=NOW).signer
+    charter = admitted(hub, renew_identity(folder, new_keys=True, now=NOW))
+    new = open_identity(folder, now=NOW).signer
+    assert charter.directory.public_key("researcher", "anna") == new.public != old.public
+    assert charter.directory.parties == {"anna": HOSPITAL}
+
+
 def test_a_researcher_stands_with_the_organisation_it_was_admitted_for(hub: HubFolder, tmp_path: Path) -> None:
     charter = (hub.path / "charter.cbor").read_bytes()
     sealed = found_identity(tmp_path / "anna", "anna", HOSPITAL, charter, now=NOW)
@@ -87,8 +174,8 @@ def test_a_revoked_member_is_good_for_nothing_and_cannot_come_back_with_its_key(
     admitted(hub, request(keys=keys))
     hub.revoke("zurich", now=NOW)
     assert not known(hub).directory.of("node-sign")
-    again = admitted(hub, request(keys=keys))
-    assert not again.directory.of("node-sign"), "its key stays revoked"
+    with pytest.raises(PolicyError, match="a key of this request was revoked"):
+        admitted(hub, request(keys=keys))
     assert admitted(hub, request("zurich2")).directory.public_key("node-sign", "zurich2")
 
 

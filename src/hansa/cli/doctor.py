@@ -46,7 +46,11 @@ def _python() -> str:
 
 
 def _packages() -> str:
-    wanted = [line.split(";")[0].split(">=")[0].strip() for line in requires("hansa") or [] if "extra ==" not in line]
+    wanted = [
+        line.split(";")[0].split(">=")[0].split("[")[0].strip()
+        for line in requires("hansa") or []
+        if "extra ==" not in line
+    ]
     try:
         return f"{len([version(name) for name in wanted])} packages"
     except PackageNotFoundError as missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from hansa.cli.backup import hub_backup, hub_restore
 from hansa.cli.output import as_json, json_option, show
 from hansa.cli.parties import PARTY, now, party_options, read_party, serve_until_told
+from hansa.cli.renewal import new_keys_option
 
 __all__ = ["hub"]
 
@@ -95,6 +97,40 @@ def revoke(folder: Path, member: str) -> None:
     show(f"{member}: revoked")
 
 
+@hub.command("messaging-config")
+@_FOLDER
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--host", "hosts", multiple=True, required=True, help="A name or address of that server's machine.")
+@click.option("--listen", default="0.0.0.0", show_default=True, help="The address it listens on there.")  # noqa: S104  # as every server that others reach
+@click.option("--port", type=int, default=4222, show_default=True)
+@click.option("--websocket-port", type=int, default=None, help="Also listen as WebSocket, such as 443.")
+def messaging_config(folder: Path, out: Path, hosts: tuple[str, ...], **where: Any) -> None:
+    """Write users, permissions and certificate of a messaging server that the hub does not start itself to OUT."""
+    from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.hub.elsewhere import unnamed, write_server
+
+    home = HubFolder(folder)
+    write_server(home, out, hosts, **where, now=now())
+    show(f"{out}: take it to {hosts[0]}, include hansa.conf in its nats.conf, and start nats-server in that folder")
+    if unnamed(home, hosts, now=now()):
+        show("The charter names another place: only nodes that have this one in their node.toml will connect to it.")
+
+
+@hub.command()
+@_FOLDER
+@new_keys_option
+def renew(folder: Path, new_keys: bool) -> None:
+    """Renew the hub's own certificates, and the servers' TLS certificate, for another year; the root key is needed."""
+    from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.hub.renewal import renew_hub
+
+    known = renew_hub(HubFolder(folder), new_keys=new_keys, now=now())
+    show(f"version {known.charter.charter_version} of the charter is signed; a running hub takes it up by itself")
+    if new_keys:
+        show(f"No node can open what the hub sends from now on: give every member {folder / 'charter.cbor'}.")
+        show("A custodian types `hansa node charter FILE`; researchers who connect get it by themselves.")
+
+
 @hub.command()
 @_FOLDER
 def serve(folder: Path) -> None:
@@ -115,25 +151,38 @@ def serve(folder: Path) -> None:
 @_FOLDER
 @json_option
 def status(folder: Path, as_json_flag: bool) -> None:
-    """Whether the hub runs; its members, and when each node was heard last."""
+    """Whether the hub runs; its members, when each node was heard last, and when certificates end."""
     from hansa.hub.config import HubFolder  # loaded late, as above
+    from hansa.hub.renewal import first_ends
     from hansa.wire.folder import read_status
 
     home = HubFolder(folder)
-    charter = home.charter(now=now()).charter
-    members = [{"name": one.name, "role": one.role, "organisation": one.party.name} for one in charter.members]
+    known = home.charter(now=now())
+    ends = first_ends(home, known)
+    members = [
+        {"name": one.name, "role": one.role, "organisation": one.party.name, "certificates_end": ends[one.name]}
+        for one in known.charter.members
+    ]
     found = {
         **(read_status(folder) or {"state": "never started"}),
         "league": home.config.league,
-        "charter": charter.charter_version,
+        "charter": known.charter.charter_version,
+        "certificates_end": min(ends.values()),
         "members": members,
     }
     if as_json_flag:
         as_json(found)
         return
     show("\n".join(f"{name}: {value}" for name, value in found.items() if name not in {"members", "nodes"}))
-    known = found.get("nodes")
-    nodes: dict[str, str] = known if isinstance(known, dict) else {}
-    for one in members:
-        heard = nodes.get(one["name"], "never heard") if one["role"] == "node" else ""
-        show(f"  {one['role']} {one['name']}, {one['organisation']}{heard and ': '}{heard}")
+    heard = found.get("nodes")
+    nodes: dict[str, str] = heard if isinstance(heard, dict) else {}
+    for one in known.charter.members:
+        state = f": {nodes.get(one.name, 'never heard')}" if one.role == "node" else ""
+        show(f"  {one.role} {one.name}, {one.party.name}{state}{_warning(ends[one.name])}")
+
+
+def _warning(ends: dt.datetime) -> str:
+    """What stands behind a member whose certificates end soon."""
+    from hansa.wire.renewal import SOON  # loaded late, as above
+
+    return f" (certificates end {ends:%Y-%m-%d}: renew them)" if ends - now() < SOON else ""

@@ -11,6 +11,7 @@ import click
 from hansa.cli.backup import node_backup, node_restore
 from hansa.cli.output import as_json, json_option, show
 from hansa.cli.parties import now, party_options, read_party, serve_until_told
+from hansa.cli.renewal import charter_argument, new_keys_option, show_request
 
 if TYPE_CHECKING:
     from hansa.node.config import NodeFolder
@@ -79,48 +80,56 @@ def join(folder: Path) -> None:
 
 @node.command()
 @_FOLDER
+@new_keys_option
+def renew(folder: Path, new_keys: bool) -> None:
+    """Make a new request to join, by the same member key, for another year."""
+    from hansa.node.config import renew_node  # loaded late, as above
+
+    request = renew_node(_folder(folder), new_keys=new_keys, now=now())
+    show_request(folder, request)
+    if new_keys:
+        show("The old working keys are deleted: this node cannot serve until the charter's members have admitted it")
+        show("again. Stop it now, and start it then.")
+
+
+@node.command()
+@_FOLDER
+@charter_argument
+def charter(folder: Path, charter: Path) -> None:
+    """Take a newer CHARTER by hand, where the hub cannot show it: it is verified, and a running node goes by it."""
+    taken = _folder(folder).take_charter(charter.read_bytes(), now=now())
+    show(f"league {taken.charter.league}: version {taken.charter.charter_version} of the charter is kept")
+
+
+@node.command()
+@_FOLDER
 @click.option(
-    "--wait", type=float, default=60.0, show_default=True, help="Seconds to keep trying the first connection."
+    "--wait", type=float, default=60.0, show_default=True, help="Seconds to keep trying to reach the hub at first."
 )
 def serve(folder: Path, wait: float) -> None:
     """Answer the league until told to stop (SIGTERM or Ctrl-C); what is under way is finished."""
     from hansa.engine.logs import configure_logs  # loaded late, as above
-    from hansa.node.config import NodeFolder
-    from hansa.node.daemon import NodeDaemon
+    from hansa.node.starting import start_node
 
-    configure_logs(f"node {NodeFolder(folder).config.name}")
-    daemon = _started(lambda: NodeDaemon(NodeFolder(folder), clock=now), wait)
+    home = _folder(folder)
+    configure_logs(f"node {home.config.name}")
+    daemon = start_node(home, clock=now, wait=wait, refused=lambda fault: show(f"{fault} It is tried again and again."))
     show(f"node {daemon.node.context.name}: serving")
-    serve_until_told(lambda: daemon.write_status("serving"))
+    serve_until_told(daemon.look)
     daemon.close()
-
-
-def _started(start: Any, wait: float) -> Any:
-    """The daemon; the hub may come up later than its nodes."""
-    import time  # loaded late, as above
-
-    from hansa.errors import Unreachable
-
-    ends = time.monotonic() + wait
-    while True:
-        try:
-            return start()
-        except Unreachable:
-            if time.monotonic() > ends:
-                raise
-            time.sleep(0.3)
 
 
 @node.command()
 @_FOLDER
 @json_option
 def status(folder: Path, as_json_flag: bool) -> None:
-    """Whether the node runs, is connected, or paused; how many studies it knows."""
+    """Whether the node runs, is connected, refused or paused; how many studies it knows; when certificates end."""
     from hansa.node.daemon import is_paused  # loaded late, as above
     from hansa.wire.folder import read_status
 
     found = {**(read_status(folder) or {"state": "never started"}), "paused": is_paused(folder)}
     found["studies"] = len(_store(folder).studies())
+    found["certificates_end"] = _folder(folder).certificates_end(now=now()) or "not admitted, as far as is known here"
     as_json(found) if as_json_flag else show("\n".join(f"{name}: {value}" for name, value in found.items()))
 
 

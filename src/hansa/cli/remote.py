@@ -49,9 +49,9 @@ def submit(file: Path, wanted: tuple[str, ...], url: str, identity: Path, as_jso
     """Submit a study FILE and start its analyses; they run at the hub, and can be watched later."""
     from hansa.client.study_file import read_study  # loaded late, as above
 
-    league = _league(url, identity)
-    submitted = league.submit(read_study(file))
-    started = {name: league.remote.start(submitted.study.id, name) for name in wanted or submitted.study.analyses}
+    with _league(url, identity) as league:
+        submitted = league.submit(read_study(file))
+        started = {name: league.remote.start(submitted.study.id, name) for name in wanted or submitted.study.analyses}
     if as_json_flag:
         decisions = {node: decision.verdict for node, decision in submitted.decisions.items()}
         runs = {name: run.id for name, run in started.items()}
@@ -70,7 +70,8 @@ def submit(file: Path, wanted: tuple[str, ...], url: str, identity: Path, as_jso
 @json_option
 def start(study: str, analysis: str, *, url: str, identity: Path, as_json_flag: bool) -> None:
     """Start an ANALYSIS of a STUDY that was submitted before, such as one that a committee has permitted since."""
-    run = _league(url, identity).remote.start(study, analysis)
+    with _league(url, identity) as league:
+        run = league.remote.start(study, analysis)
     as_json(vars(run)) if as_json_flag else show(f"run {run.id}, {run.state}")
 
 
@@ -79,26 +80,38 @@ def start(study: str, analysis: str, *, url: str, identity: Path, as_json_flag: 
 @_connected
 @json_option
 def runs(study: str, url: str, identity: Path, as_json_flag: bool) -> None:
-    """The runs of a STUDY and where they are."""
-    found = _league(url, identity).remote.runs(study)
+    """The runs of a STUDY, where they are, and why those failed that did."""
+    with _league(url, identity) as league:
+        found = league.remote.runs(study)
     if as_json_flag:
         as_json([vars(run) for run in found])
         return
     for run in found:
-        show(f"{run.id}  {run.analysis}: {run.state}")
+        show(f"{run.id}  {run.analysis}: {_outcome(run.state, run.failure)}")
 
 
 @click.command()
 @click.argument("run")
 @_connected
-def watch(run: str, url: str, identity: Path) -> None:
-    """Show a RUN's progress until it is over; it can be left and taken up again."""
+@json_option
+def watch(run: str, url: str, identity: Path, as_json_flag: bool) -> None:
+    """Show a RUN's progress until it is over, and why it failed, if it did; it can be left and taken up again."""
     from hansa.client.live import follow_live  # loaded late, as above
 
-    last = follow_live(_league(url, identity).remote, run, clock=now)
-    show(f"{run}: {last.state}")
+    with _league(url, identity) as league:
+        if as_json_flag:
+            for _ in league.remote.watch(run):
+                """Only the end is printed."""
+        else:
+            follow_live(league.remote, run, clock=now)
+        last = league.remote.state(run)
+    as_json(vars(last)) if as_json_flag else show(f"{run}: {_outcome(last.state, last.failure)}")
     if last.state != "done":
         raise click.exceptions.Exit(1)
+
+
+def _outcome(state: str, failure: str) -> str:
+    return f"{state}: {failure}" if failure else state
 
 
 @click.command()
@@ -108,11 +121,12 @@ def watch(run: str, url: str, identity: Path) -> None:
 @json_option
 def results(run: str, out: Path | None, url: str, identity: Path, as_json_flag: bool) -> None:
     """The result of a RUN, and its proof."""
-    view = _league(url, identity).results(run)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / f"{run}.json").write_text(json.dumps(view.plain, indent=2), encoding="utf-8")
-        (out / f"{run}.proof.json").write_text(view.proof_json(), encoding="utf-8")
+    with _league(url, identity) as league:
+        view = league.results(run)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / f"{run}.json").write_text(json.dumps(view.plain, indent=2), encoding="utf-8")
+            (out / f"{run}.proof.json").write_text(view.proof_json(), encoding="utf-8")
     as_json(view.plain) if as_json_flag else show(repr(view))
 
 
@@ -121,4 +135,5 @@ def results(run: str, out: Path | None, url: str, identity: Path, as_json_flag: 
 @_connected
 def cancel(run: str, url: str, identity: Path) -> None:
     """Cancel a RUN; nothing of it is released."""
-    show(f"{run}: {_league(url, identity).remote.cancel(run).state}")
+    with _league(url, identity) as league:
+        show(f"{run}: {league.remote.cancel(run).state}")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from hansa.client.identity import open_identity
+from hansa.client.identity import Identity, open_identity
 from hansa.client.league import League, Submitted
 from hansa.client.remote import RemoteHub
 from hansa.client.results import View, read_outcome, read_sites
+from hansa.errors import Refused, StudyError, Unreachable
+from hansa.wire.charter import KnownCharter, read_charter
+from hansa.wire.folder import keep_charter
 
 __all__ = ["RemoteLeague", "connect"]
 
@@ -18,10 +21,12 @@ def _now() -> dt.datetime:
 
 
 class RemoteLeague(League):
-    """A league behind its hub's interface. ``remote`` is that interface, for runs that are left and picked up."""
+    """A league behind its hub's interface. ``remote`` is that interface, for runs that are left and picked up.
 
-    def __init__(self, remote: RemoteHub, identity: str | Path) -> None:
-        who = open_identity(identity, now=_now())
+    In a ``with`` statement it is closed at the end.
+    """
+
+    def __init__(self, remote: RemoteHub, who: Identity) -> None:
         super().__init__(remote, signer=who.signer, requester=who.party, clock=_now)
         self.remote = remote
 
@@ -47,9 +52,15 @@ class RemoteLeague(League):
         """Let go of the connections; runs go on at the hub."""
         self.remote.close()
 
+    def __enter__(self) -> RemoteLeague:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 def connect(url: str = "", identity: str | Path = "identity") -> RemoteLeague:
-    """The league of an identity.
+    """The league of an identity, by the newest charter: a newer one of the hub's is kept in the identity's folder.
 
     Parameters
     ----------
@@ -63,9 +74,39 @@ def connect(url: str = "", identity: str | Path = "identity") -> RemoteLeague:
     StoreError
         If there is no identity in the folder.
     SignatureInvalid
-        If the charter in it is not by the root that was agreed first.
+        If the charter in it, or that of the hub, is not by the root that was agreed first.
     """
-    who = open_identity(identity, now=_now())
+    home = Path(identity)
+    who = open_identity(home, now=_now())
+    remote = _remote(url, who)
+    try:
+        newer = _newer_charter(remote, who)
+        if newer is not None:
+            keep_charter(home, newer)
+            remote.close()
+            who = open_identity(home, now=_now())
+            remote = _remote(url, who)
+    except BaseException:
+        remote.close()
+        raise
+    return RemoteLeague(remote, who)
+
+
+def _remote(url: str, who: Identity) -> RemoteHub:
     charter = who.charter.charter
-    remote = RemoteHub(url or charter.api, who.signer, audience=charter.league, authority=who.authority)
-    return RemoteLeague(remote, identity)
+    return RemoteHub(url or charter.api, who.signer, audience=charter.league, authority=who.authority)
+
+
+def _newer_charter(remote: RemoteHub, who: Identity) -> KnownCharter | None:
+    """The hub's charter, if it is newer than ours.
+
+    A hub that is away, does not know us, or is of a release that gives no charter changes nothing here: what is asked
+    of it next will say so.
+    """
+    try:
+        sealed = remote.charter()
+    except (Unreachable, Refused, StudyError):
+        return None
+    ours = who.charter.charter
+    known = read_charter(sealed, now=_now(), root=ours.root)
+    return known if known.charter.charter_version > ours.charter_version else None

@@ -6,6 +6,7 @@ Runs belong to the hub. Whoever started one may leave, and take it up again by i
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from hansa.client.remote_link import HubLink, ServerEvent
 from hansa.engine import Outcome, Progress
-from hansa.engine.outcome_json import outcome_from_json
+from hansa.engine.outcome_json import error_from_json, outcome_from_json
 from hansa.errors import ProtocolError
 from hansa.model import Decision, Dictionary, Study, read_value
 from hansa.wire import Signer
@@ -29,7 +30,10 @@ _OVER = frozenset({"done", "failed", "cancelled"})
 
 @dataclass(frozen=True)
 class RunState:
-    """A run as the hub knows it; ``over`` says whether anything will still change."""
+    """A run as the hub knows it; ``over`` says whether anything will still change.
+
+    ``error`` says why it failed, if it did: ``code``, ``what``, ``why``, ``fix``, ``field``; ``reason`` of a refusal.
+    """
 
     id: str
     study: str
@@ -37,11 +41,26 @@ class RunState:
     by: str
     state: str
     queued: dt.datetime
+    error: Mapping[str, str] | None = None
 
     @property
     def over(self) -> bool:
         """Whether it is done, failed or cancelled."""
         return self.state in _OVER
+
+    @property
+    def failure(self) -> str:
+        """Why it failed, in a sentence with the error's code; empty if it did not.
+
+        Examples
+        --------
+        >>> error = {"code": "refused", "what": "a node is paused", "fix": "ask its custodian"}
+        >>> RunState("r", "s", "a", "ada", "failed", dt.datetime(2026, 11, 23), error).failure
+        'a node is paused. To go on: ask its custodian. (refused)'
+        """
+        if self.error is None:
+            return ""
+        return f"{error_from_json(json.dumps(dict(self.error)))} ({self.error['code']})"
 
 
 @dataclass(frozen=True)
@@ -204,6 +223,10 @@ class RemoteHub:
         """The verifier keys of the log and of its witnesses, as the hub gives them."""
         return self._get("/v1/log/checkpoint", lambda found: (found["log_key"], tuple(found["witness_keys"])))
 
+    def charter(self) -> bytes:
+        """The league's newest charter, sealed: whoever uses it verifies it with the root that they know."""
+        return self._link.ask("GET", "/v1/charter").content
+
     def close(self) -> None:
         """Let go of the connections."""
         self._link.close()
@@ -250,4 +273,6 @@ def _news(event: ServerEvent) -> Note | RunState:
 
 def _run(entry: Any) -> RunState:
     words = {name: str(entry[name]) for name in ("id", "study", "analysis", "by", "state")}
-    return RunState(**words, queued=dt.datetime.fromisoformat(entry["queued"]))
+    error = entry.get("error")
+    found = None if error is None else {"code": str(error["code"]), **{name: str(error[name]) for name in error}}
+    return RunState(**words, queued=dt.datetime.fromisoformat(entry["queued"]), error=found)

@@ -36,6 +36,8 @@ class Inbox:
         The secret shared with that party.
     direction : str
         What its frames are bound to.
+    head : int
+        Bytes that stand before the body: less than one frame.
     limit : int
         Most bytes of messages that are not whole yet.
     clock : callable, optional
@@ -47,7 +49,7 @@ class Inbox:
     >>> inbox = Inbox(bytes(32), "hub>a")
     >>> one, two = close_box(bytes(32), "hub>a", b"hello", frame_bytes=3)
     >>> inbox.add(two), inbox.add(one)
-    (None, b'hello')
+    (None, (b'', b'hello'))
     """
 
     def __init__(
@@ -55,17 +57,19 @@ class Inbox:
         secret: bytes,
         direction: str,
         *,
+        head: int = 0,
         limit: int = _LIMIT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._secret = secret
         self._direction = direction
+        self._head = head
         self._limit = limit
         self._clock = clock
         self._partial: dict[bytes, _Partial] = {}
 
-    def add(self, data: bytes) -> bytes | None:
-        """The whole message, if this frame was its last.
+    def add(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Head and body of the whole message, if this frame was its last.
 
         Raises
         ------
@@ -75,7 +79,7 @@ class Inbox:
         frame = read_frame(data)
         part = open_frame(self._secret, self._direction, frame)
         if frame.count == 1:
-            return part
+            return part[: self._head], part[self._head :]
         self._drop_stale()
         held = self._partial.setdefault(frame.id, _Partial(frame.count, self._clock()))
         if frame.count != held.count or frame.count > _MOST_FRAMES:
@@ -90,7 +94,9 @@ class Inbox:
         if len(held.parts) < held.count:
             return None
         del self._partial[frame.id]
-        return b"".join(held.parts[index] for index in range(held.count))
+        first = held.parts[0]
+        rest = (held.parts[index] for index in range(1, held.count))
+        return first[: self._head], b"".join((first[self._head :], *rest))
 
     def _drop_stale(self) -> None:
         oldest = self._clock() - _STALE

@@ -30,6 +30,7 @@ Level = Literal["debug", "info", "warning", "error"]
 Event = Literal[
     "connection back",
     "connection lost",
+    "connection refused",
     "fault",
     "hub serving",
     "hub stopped",

@@ -95,9 +95,9 @@ class HubEndpoint:
         self._open: dict[bytes, _Request] = {}
         self._pulses: dict[str, Pulse] = {}
         self._inboxes = {
-            (node, way): Inbox(secret, _direction(node, way))
+            (node, way): Inbox(secret, _direction(node, way), head=head)
             for node, secret in self._secrets.items()
-            for way in ("answer", "alive")
+            for way, head in (("answer", _ID), ("alive", 0))
         }
         link.subscribe(subjects.session_answers(league, self._session), self._answered)
         link.subscribe(subjects.alive(league, "*"), self._pulsed)
@@ -193,15 +193,15 @@ class HubEndpoint:
         if whole is None:
             return
         with self._changed:
-            request = self._open.get(whole[:_ID])
+            request = self._open.get(whole[0])
             if request is not None and request.answer is None:
-                request.answer = whole[_ID:]
+                request.answer = whole[1]
                 self._changed.notify_all()
 
     def _pulsed(self, subject: str, _reply: str, data: bytes) -> None:
         node = subject.split(".")[3]
         whole = self._received(node, "alive", data)
-        pulse = None if whole is None else _read_pulse(whole)
+        pulse = None if whole is None else _read_pulse(whole[1])
         if pulse is None:
             return
         with self._changed:
@@ -210,7 +210,7 @@ class HubEndpoint:
                 self._pulses[node] = pulse
                 self._changed.notify_all()
 
-    def _received(self, node: str, way: str, data: bytes) -> bytes | None:
+    def _received(self, node: str, way: str, data: bytes) -> tuple[bytes, bytes] | None:
         """What a frame makes whole. Frames that do not open are noise: whoever waits asks again."""
         if (node, way) not in self._inboxes:
             return None
@@ -240,12 +240,11 @@ class NodeEndpoint:
         self._link = link
         self._league = league
         self._node = node
-        self._secret = secret
+        self.pair(secret)
         self._handle = handle
         self._timing = timing or Timing()
         self._boot = os.urandom(8)
         self._beats = 0
-        self._inbox = Inbox(secret, _direction(node, "ask"))
         self._lock = threading.Lock()
         self._busy: set[bytes] = set()
         self._done = _Answers()
@@ -254,6 +253,10 @@ class NodeEndpoint:
         link.subscribe(subjects.asks(league, node), self._asked)
         self._heart = threading.Thread(target=self._beat, name=f"heart {node}", daemon=True)
         self._heart.start()
+
+    def pair(self, secret: bytes) -> None:
+        """Speak under another secret from now on: the hub has a new key."""
+        self._secret, self._inbox = secret, Inbox(secret, _direction(self._node, "ask"), head=_ID)
 
     def close(self) -> None:
         """Finish what is under way, take nothing new, and leave. A second time does nothing."""
@@ -272,7 +275,7 @@ class NodeEndpoint:
             return  # noise: the hub's own frames open
         if whole is None or self._stopping.is_set():
             return
-        request = whole[:_ID]
+        request, asked = whole
         with self._lock:
             known = self._done.get(request)
             fresh = known is None and request not in self._busy
@@ -281,7 +284,7 @@ class NodeEndpoint:
         if known is not None:
             self._reply(reply, request, known)
         elif fresh:
-            self._worker.submit(self._work, request, whole[_ID:], reply)
+            self._worker.submit(self._work, request, asked, reply)
 
     def _work(self, request: bytes, data: bytes, reply: str) -> None:
         began = time.monotonic()

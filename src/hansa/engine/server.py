@@ -32,7 +32,6 @@ class ServerSettings:
     """Where a messaging server listens, and with which certificate.
 
     ``certificate``, ``key`` and ``authority`` are PEM files; without them there is no TLS, on loopback only.
-    ``cluster`` is (own port, routes) of a cluster's member.
     """
 
     host: str
@@ -41,7 +40,6 @@ class ServerSettings:
     certificate: Path | None = None
     key: Path | None = None
     authority: Path | None = None
-    cluster: tuple[int, tuple[str, ...]] | None = None
 
 
 def server_config(settings: ServerSettings, users: Mapping[str, Permissions]) -> str:
@@ -70,9 +68,6 @@ def server_config(settings: ServerSettings, users: Mapping[str, Permissions]) ->
             "listen": f"{settings.host}:{settings.websocket_port}",
             **({"no_tls": True} if tls is None else {"tls": tls}),
         }
-    if settings.cluster is not None:
-        port, routes = settings.cluster
-        config["cluster"] = {"name": "hansa", "listen": f"{settings.host}:{port}", "routes": list(routes)}
     return json.dumps(config, indent=2)
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["ServerFiles", "make_authority", "server_files"]
+__all__ = ["ServerFiles", "certificate_end", "make_authority", "server_files"]
 
 _DAYS = 3650
 _SERVER_DAYS = 365
@@ -55,26 +55,36 @@ def make_authority(folder: Path, league: str, *, now: dt.datetime) -> Path:
     return file
 
 
-def server_files(folder: Path, hosts: Sequence[str], *, now: dt.datetime) -> ServerFiles:
-    """A server's certificate for these host names and addresses, signed by the folder's authority; made anew."""
+def server_files(folder: Path, hosts: Sequence[str], *, now: dt.datetime, out: Path | None = None) -> ServerFiles:
+    """A server's certificate for these host names and addresses, signed by the folder's authority; made anew.
+
+    In a folder of its own, ``out``, it is a messaging server's, which also shows it to the others of its cluster.
+    """
     authority = x509.load_pem_x509_certificate((folder / "authority.pem").read_bytes())
     issuer_key = load_pem_private_key((folder / "authority.key").read_bytes(), password=None)
     assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+    uses = [ExtendedKeyUsageOID.SERVER_AUTH, *([] if out is None else [ExtendedKeyUsageOID.CLIENT_AUTH])]
     certificate = (
         _builder(subject, authority.subject, key.public_key(), now=now, days=_SERVER_DAYS)
         .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
-    files = ServerFiles(folder / "server.pem", folder / "server.key", folder / "authority.pem")
+    place = out or folder
+    files = ServerFiles(place / "server.pem", place / "server.key", folder / "authority.pem")
     _write(files.key, _private(key))
     files.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
     return files
+
+
+def certificate_end(file: Path) -> dt.datetime:
+    """When a PEM certificate ends."""
+    return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc
 
 
 def _builder(

@@ -26,15 +26,16 @@ from hansa.wire.charter import (
     KnownCharter,
     Leaf,
     admit,
+    key_ids,
     read_charter,
     request_to_join,
     sign_charter,
 )
 from hansa.wire.folder import keep_charter, kept_charter, pinned_root, read_settings, write_settings
 from hansa.wire.keyring import Keyring
-from hansa.wire.keys import Certificate, Signer, key_id
+from hansa.wire.keys import Signer
 
-__all__ = ["HubConfig", "HubFolder", "found_league"]
+__all__ = ["HubConfig", "HubFolder", "found_league", "own_request"]
 
 
 class HubConfig(Value):
@@ -52,6 +53,8 @@ class HubConfig(Value):
         Where it listens. Without a WebSocket port there is no WebSocket.
     servers : tuple of str
         Addresses of messaging servers that run already; empty: the hub starts its own.
+    credentials : str
+        A ``.creds`` file (relative to the folder), where the operator of ``servers`` issues JWTs.
     database : str
         Empty: SQLite in the folder; else ``postgresql://...``.
     workers : int
@@ -71,6 +74,7 @@ class HubConfig(Value):
     websocket_port: int | None = None
     api_port: int = 8443
     servers: tuple[str, ...] = ()
+    credentials: str = ""
     database: str = ""
     workers: int = Field(default=2, ge=1)
     wait_seconds: float = Field(default=20.0, ge=0)
@@ -105,6 +109,11 @@ class HubFolder:
         return self.config.database or f"sqlite:///{self.path / 'hub.db'}"
 
     @property
+    def credentials(self) -> Path | None:
+        """The ``.creds`` file, if the messaging servers want one."""
+        return self.path / self.config.credentials if self.config.credentials else None
+
+    @property
     def tls(self) -> ServerFiles:
         """The servers' certificate."""
         folder = self.path / "tls"
@@ -122,7 +131,7 @@ class HubFolder:
 
     def publish(self, charter: Charter, *, now: dt.datetime) -> KnownCharter:
         """Sign a new version of the charter and keep it."""
-        root = self._root_key()
+        root = self.root_key()
         known = read_charter(sign_charter(charter, root), now=now, root=root.public)
         keep_charter(self.path, known)
         return known
@@ -130,9 +139,9 @@ class HubFolder:
     def admit(self, request: JoinRequest, *, now: dt.datetime) -> KnownCharter:
         """The charter with a new member, as its members have agreed."""
         charter = self.charter(now=now).charter
-        return self.publish(admit(charter, request, self._root_key(), now=now), now=now)
+        return self.publish(admit(charter, request, self.root_key(), now=now), now=now)
 
-    def _root_key(self) -> Signer:
+    def root_key(self) -> Signer:
         """The charter's root, once the league is founded; it is often somewhere else.
 
         Raises
@@ -154,11 +163,10 @@ class HubFolder:
         """The charter without a member, whose keys are good for nothing from then on."""
         known = self.charter(now=now)
         gone = known.member(name)
-        keys = {key_id(Certificate.from_bytes(one).public_key) for chain in gone.chains for one in chain}
         members = tuple(member for member in known.charter.members if member.name != name)
         changed = {
             "members": members,
-            "revoked": tuple(sorted({*known.charter.revoked, *keys})),
+            "revoked": tuple(sorted({*known.charter.revoked, *key_ids(gone)})),
             "charter_version": known.charter.charter_version + 1,
         }
         return self.publish(known.charter.model_copy(update=changed), now=now)
@@ -170,15 +178,15 @@ class HubFolder:
             config.host, config.messaging_port, config.websocket_port, tls.certificate, tls.key, tls.authority
         )
 
-    def server_config(self, charter: Charter) -> str:
-        """The messaging server's configuration: the charter's members, each with its own subjects."""
+    def server_config(self, charter: Charter, settings: ServerSettings | None = None) -> str:
+        """A messaging server's configuration (its own by default): the members, each with its own subjects."""
         users = {
             member.nkey: node_permissions(charter.league, member.name)
             for member in charter.members
             if member.role == "node"
         }
         users[self.keys.nkey("messaging")[1]] = hub_permissions(charter.league)
-        return server_config(self.server_settings(), users)
+        return server_config(settings or self.server_settings(), users)
 
 
 def found_league(folder: HubFolder, config: HubConfig, dictionary: Dictionary, *, now: dt.datetime) -> KnownCharter:
@@ -204,7 +212,7 @@ def found_league(folder: HubFolder, config: HubConfig, dictionary: Dictionary, *
         members=(),
     )
     folder.publish(charter, now=now)
-    return folder.admit(_own_request(folder, config, now=now), now=now)
+    return folder.admit(own_request(folder, config, now=now), now=now)
 
 
 def _own_servers(config: HubConfig) -> tuple[str, ...]:
@@ -214,7 +222,8 @@ def _own_servers(config: HubConfig) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _own_request(folder: HubFolder, config: HubConfig, *, now: dt.datetime) -> JoinRequest:
+def own_request(folder: HubFolder, config: HubConfig, *, now: dt.datetime) -> JoinRequest:
+    """The hub's own request to join, by its member key, for the keys that it works with and the log's."""
     keys, origin = folder.keys, f"{config.league}/log"
     leaves: tuple[Leaf, ...] = (
         ("hub", "hub", keys.signer("sign", "hub").public),

@@ -33,10 +33,11 @@ from hansa.wire.messages import DecisionMade, Declined, SiteAsked, SiteReleased,
 __all__ = ["Hub"]
 
 TOTAL_CHECKS = ("group", "cell", "products", "effective", "parameters", "differing", "nodes")
+SITE_CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
+
 _RESTARTS = 3
 _PASSING = frozenset({"run", "history"})
 """Refusals that a new run need not meet again: a node has forgotten the run, or answered another question meanwhile."""
-SITE_CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
 
 
 class _StoredJournal:
@@ -109,8 +110,9 @@ class Hub:
         if known is not None and known != sealed:
             raise StudyError("another study has this id", fix="give yours an id of its own", field="id")
         if known is None:
-            self._store.save_study(study.id, sealed, researcher)
+            # Logged first, as results are: a hub that was killed between the two would take it for logged.
             self._log(study.id, "study", sealed)
+            self._store.save_study(study.id, sealed, researcher)
         self._ask_decisions(study.id, sealed, study.cohorts)
         return self.decisions(study.id)
 
@@ -196,8 +198,9 @@ class Hub:
         # A journal belongs to a question over the people of these epochs, whichever run began it.
         self._store.save_journal_name(rounds.run, f"{study}/{asked.hex()}/{rounds.start()}")
         result = to_plain(self._plan(question, rounds, progress))
-        self._store.save_result(rounds.run, study, asked, json.dumps(result, sort_keys=True))
+        # Logged first: a stored result is given again, also by a hub that was killed between the two.
         self._log(study, "release", json.dumps({"run": rounds.run, "result": result}, sort_keys=True).encode())
+        self._store.save_result(rounds.run, study, asked, json.dumps(result, sort_keys=True))
         return self._outcome(question, rounds.run, rounds.roster, analysis, result)
 
     def _roster_without(

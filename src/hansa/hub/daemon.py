@@ -22,6 +22,7 @@ from hansa.errors import HansaError, Unreachable
 from hansa.hub.config import HubFolder
 from hansa.hub.metrics import CountedApi, HubMetrics, plan_environment
 from hansa.hub.opening import OpenHub, open_hub
+from hansa.hub.renewal import first_ends
 from hansa.hub.serving import LiveService
 from hansa.wire import open_message, seal
 from hansa.wire.charter import KnownCharter
@@ -45,6 +46,7 @@ class HubDaemon:
     _workers: list[subprocess.Popen[bytes]] = field(init=False, default_factory=list)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
     _metrics: HubMetrics = field(init=False)
+    _api: CountedApi = field(init=False)
     _started: ExitStack = field(init=False, default_factory=ExitStack)
 
     def start(self) -> None:
@@ -78,9 +80,9 @@ class HubDaemon:
         started.callback(self.write_status)
         started.callback(self._end_workers)
         self._workers.extend(self._start_worker(number) for number in range(config.workers))
-        api = CountedApi(LiveService(self.folder, lambda: self.open, self.clock), self._metrics)
-        api.start()
-        started.callback(api.stop)
+        self._api = CountedApi(LiveService(self.folder, lambda: self.open, self.clock), self._metrics)
+        self._api.start()
+        started.callback(self._api.stop)
         watcher = threading.Thread(target=self._watch, name="charter", daemon=True)
         watcher.start()
         started.callback(watcher.join)
@@ -110,6 +112,7 @@ class HubDaemon:
             for node in self.open.hub.cohorts
         }
         self._metrics.beats({node: state == "present" for node, state in nodes.items()})
+        self._metrics.certified(first_ends(self.folder, self.open.charter))
         content = {
             "state": "stopped" if self._stopping.is_set() else "serving",
             "pid": os.getpid(),
@@ -161,8 +164,10 @@ class HubDaemon:
             return  # neither a new version, nor a certificate that expired meanwhile
         if self._server is not None:
             self._server.reload(self.folder.server_config(known.charter))
-        before, self.open = self.open, open_hub(self.folder, clock=self.clock)
-        before.close()
+        with suppress(Unreachable):  # a messaging server of others does not know new keys yet: tried at the next look
+            before, self.open = self.open, open_hub(self.folder, clock=self.clock)
+            before.close()
+            self._api.load_certificate()
 
     def _show_charter(self) -> None:
         """Show the charter to nodes that do not have it yet."""

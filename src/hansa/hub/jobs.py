@@ -22,6 +22,8 @@ from hansa.store import HubStore, Job
 __all__ = ["Worker"]
 
 _IDLE = 0.05
+_CLAIMS = 10
+"""How many processes may die over one job; it would take down every process of the hub in turn, for ever."""
 
 
 @dataclass(eq=False)
@@ -75,6 +77,7 @@ class Worker:
             self._note(job, self._said)
 
         try:
+            self._check_claims(job)
             analysis = self.hub.study(job.study).analyses.get(job.analysis)
             if analysis is not None and analysis.sites:
                 return "done", outcome_to_json(self.hub.sites(job.study, job.analysis))
@@ -86,6 +89,11 @@ class Worker:
             return "failed", error_to_json(
                 HansaError("the hub failed", why=type(fault).__name__, fix="ask its operator")
             )
+
+    def _check_claims(self, job: Job) -> None:
+        if self.store.claims(job.id) > _CLAIMS:
+            why = f"{_CLAIMS} of the hub's processes died over it"
+            raise HansaError("the run was given up", why=why, fix="ask its operator")
 
     def _note(self, job: Job, content: dict[str, object]) -> None:
         self.store.note(job.id, json.dumps(content), now=self.clock())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hansa.errors import LogError, ProtocolError
+from hansa.errors import LogError, ProtocolError, Unreachable
 from hansa.hub.rounds import Exchange
 from hansa.log import (
     Checkpoint,
@@ -25,7 +25,7 @@ from hansa.log import (
     verify_cosignatures,
 )
 from hansa.store import HubStore
-from hansa.wire.messages import CheckpointCosigned, CheckpointShown, Declined
+from hansa.wire.messages import CheckpointBefore, CheckpointCosigned, CheckpointShown, Declined
 
 __all__ = ["HubLog"]
 
@@ -57,18 +57,25 @@ class HubLog:
         return make_bundle(kept, nodes=self._store, checkpoint=note, log_key=self.verifier, witnesses=lines)
 
     def _cosigned(self, node: str, key: str, note: str, size: int) -> str | None:
-        """A node's witness line; one that does not verify would spoil the others', and is left out like a refusal."""
-        seen = self._store.witnessed(node)
-        proof = consistency_proof(self._store, seen, size) if 0 < seen < size else ()
-        shown = CheckpointShown(checkpoint=note, log_key=format_verifier_key(self.verifier), proof=tuple(proof))
+        """A node's witness line; one that does not come, or not verify (it would spoil the others), is left out."""
         try:
-            answer = self._exchange.try_one(node, shown, CheckpointCosigned)
-        except ProtocolError:
+            answer = self._shown(node, note, size, since=self._store.witnessed(node))
+            if isinstance(answer, CheckpointBefore) and answer.size <= size:
+                answer = self._shown(node, note, size, since=answer.size)
+        except (ProtocolError, Unreachable):
             return None
-        if isinstance(answer, Declined) or not _verifies(answer.signature, key, note):
+        if not isinstance(answer, CheckpointCosigned) or not _verifies(answer.signature, key, note):
             return None
         self._store.save_witnessed(node, size)
         return answer.signature
+
+    def _shown(
+        self, node: str, note: str, size: int, *, since: int
+    ) -> CheckpointCosigned | CheckpointBefore | Declined:
+        proof = consistency_proof(self._store, since, size) if 0 < since < size else ()
+        key = format_verifier_key(self.verifier)
+        shown = CheckpointShown(checkpoint=note, log_key=key, since=since, proof=tuple(proof))
+        return self._exchange.one_of(node, shown, CheckpointCosigned, CheckpointBefore)
 
 
 def _verifies(line: str, key: str, note: str) -> bool:

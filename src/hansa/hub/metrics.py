@@ -105,6 +105,12 @@ class HubMetrics:
         name, here = "hansa_hub_", self.registry
         self._present = Gauge(f"{name}node_present", "1 while a node's heartbeat is fresh.", ["node"], registry=here)
         self._beat = Gauge(f"{name}heartbeat_timestamp_seconds", "When the daemon last beat.", registry=here)
+        self._ends = Gauge(
+            f"{name}certificate_expiry_timestamp_seconds",
+            "When a member's first certificate ends.",
+            ["member"],
+            registry=here,
+        )
         self.requests = Counter(f"{name}api_requests", "Requests to the REST interface.", ["status"], registry=here)
         self.bytes = Counter(f"{name}api_bytes", "Bytes of bodies at the REST interface.", ["direction"], registry=here)
         self._database = connect(parse_url(database))
@@ -121,6 +127,12 @@ class HubMetrics:
         for node in self._nodes.keys() - present.keys():
             self._present.remove(node)  # it was revoked
         self._nodes = dict(present)
+
+    def certified(self, ends: Mapping[str, dt.datetime]) -> None:
+        """When the first certificate of each member ends."""
+        self._ends.clear()
+        for member, moment in ends.items():
+            self._ends.labels(member).set(moment.timestamp())
 
     def close(self) -> None:
         """Let go of the store."""

@@ -53,10 +53,11 @@ def open_hub(folder: HubFolder, *, clock: Callable[[], dt.datetime], waiting: Wa
     store = HubStore.at(folder.database, folder.keys.secret("store"))
     link = Link(
         LinkSettings(
-            servers=tuple(server for server in charter.charter.servers if server.startswith("tls")),
+            servers=charter.charter.servers,
             name="hub",
             seed=folder.keys.nkey("messaging")[0],
             authority=folder.tls.authority,
+            credentials=folder.credentials,
         )
     )
     own = folder.keys.agreement("agree")

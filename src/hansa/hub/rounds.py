@@ -42,6 +42,7 @@ from hansa.wire.messages import (
 __all__ = ["Exchange", "HubRun"]
 
 M = TypeVar("M", bound=Message)
+N = TypeVar("N", bound=Message)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +76,12 @@ class Exchange:
         """The hub's signed envelope of a message."""
         return seal(message, self.signer)
 
-    def try_one(self, node: str, message: Message, expected: type[M]) -> M | Declined:
-        """One node's answer, which may be a no."""
-        return self.open(node, self.transport.ask({node: seal(message, self.signer)})[node], expected)
+    def one_of(self, node: str, message: Message, one: type[M], other: type[N]) -> M | N | Declined:
+        """One node's answer, of either kind, or a no."""
+        answer = self.transport.ask({node: seal(message, self.signer)})[node]
+        if peek(answer).kind == other.kind():
+            return self.open(node, answer, other)
+        return self.open(node, answer, one)
 
     def open(self, node: str, answer: bytes, expected: type[M]) -> M | Declined:
         """One node's answer, verified to be this node's."""

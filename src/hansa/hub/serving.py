@@ -60,6 +60,11 @@ class LiveService:
         return self.current().charter.directory
 
     @property
+    def charter(self) -> bytes:
+        """The newest charter, as the root signed it."""
+        return self.current().charter.sealed
+
+    @property
     def tokens(self) -> Path:
         """The file of personal tokens."""
         return self.folder.path / "tokens.json"
@@ -92,6 +97,7 @@ class ApiServer:
 
     def __init__(self, service: LiveService, *, limits: ApiLimits | None = None) -> None:
         config, tls = service.folder.config, service.folder.tls
+        self._tls = tls
         app = make_app(service, clock=service.clock, limits=limits or ApiLimits())
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -121,6 +127,12 @@ class ApiServer:
             if not self._thread.is_alive() or time.monotonic() > ends:
                 raise Unreachable("the API did not start", why="its port may be taken", fix="see api_port in hub.toml")
             time.sleep(0.02)
+
+    def load_certificate(self) -> None:
+        """Take up a renewed certificate; connections that stand are left alone."""
+        context = self._server.config.ssl
+        assert context is not None
+        context.load_cert_chain(self._tls.certificate, self._tls.key)
 
     def stop(self) -> None:
         """Finish open requests, and end."""

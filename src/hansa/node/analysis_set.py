@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pyroaring import AbstractBitMap
+from pyroaring import AbstractBitMap, BitMap
 
 from hansa.formula import Expr, derive_columns, evaluate, names_in, population
 from hansa.harmonise import Chunk, Source, read_chunks
@@ -35,6 +35,11 @@ class Data:
     dictionary: Dictionary
     codes: tuple[NDArray[np.uint32], ...]
     _kept: list[Chunk] = field(default_factory=list, repr=False)
+
+    @property
+    def everybody(self) -> BitMap:
+        """All who have a row, by code."""
+        return _union(self.codes)
 
     def chunks(self, names: Sequence[str]) -> Iterable[Chunk]:
         """The chunks with at least these columns."""
@@ -66,6 +71,11 @@ class AnalysisSet:
     masks: tuple[BoolArray | None, ...]
     people: tuple[People, ...]
     flow: Flow
+
+    @property
+    def everybody(self) -> BitMap:
+        """All who have a row in it, by code."""
+        return _union([part.codes for part in self.people])
 
     def frames(self, expressions: Sequence[Expr]) -> Iterator[Frame]:
         """The partitions, with the columns behind these expressions."""
@@ -102,6 +112,10 @@ def select_people(question: Question, data: Data, allowed: AbstractBitMap) -> An
         who = People.of(codes, one_row_per_person=one_row)
         tallies.append(np.array([who.any(stage).sum() for stage in stages], dtype=np.int64))
     return AnalysisSet(question, data, tuple(masks), tuple(people), _flow(question, tallies))
+
+
+def _union(codes: Iterable[NDArray[np.uint32]]) -> BitMap:
+    return BitMap.union(*(BitMap(part) for part in codes))
 
 
 def _masked(column: FloatArray, mask: BoolArray | None) -> FloatArray:

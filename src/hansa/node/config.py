@@ -19,10 +19,14 @@ from hansa.governance import Policy, read_policy
 from hansa.model import Party, Value
 from hansa.wire.charter import KnownCharter, Leaf, read_charter, request_to_join
 from hansa.wire.envelope import seal
-from hansa.wire.folder import keep_charter, kept_charter, pinned_root, read_settings, write_settings
+from hansa.wire.folder import keep_charter, kept_charter, pinned_root, read_settings, replace_file, write_settings
 from hansa.wire.keyring import Keyring
+from hansa.wire.keys import CertificatePurpose
+from hansa.wire.renewal import prepare_keys, take_charter
 
-__all__ = ["Limits", "NodeConfig", "NodeFolder", "found_node", "join_request"]
+__all__ = ["Compute", "Limits", "NodeConfig", "NodeFolder", "found_node", "join_request", "renew_node", "working_keys"]
+
+_WORKING = ("sign", "agree", "witness", "messaging")
 
 
 class Limits(Value):
@@ -30,6 +34,12 @@ class Limits(Value):
 
     memory_mb: int = Field(default=2048, ge=256)
     seconds: float = Field(default=600.0, gt=0)
+
+
+class Compute(Value):
+    """Where steps run: on the Dask cluster whose scheduler is at ``dask``; on this machine, where none is named."""
+
+    dask: str | None = Field(default=None, pattern=r"^(tcp|tls)://[^/]+:[0-9]+$")
 
 
 class NodeConfig(Value):
@@ -50,8 +60,13 @@ class NodeConfig(Value):
         What only the node knows (see the policy reference), such as ``"consent.register" = true``.
     servers : tuple of str
         Messaging servers to use in place of the charter's: a leaf server inside the custodian's own network, say.
+    credentials : str
+        A ``.creds`` file (relative to the folder), where the messaging servers' operator issues JWTs; the node's own
+        nkey without one.
     isolate : bool
-        Whether steps run in worker processes of their own, without network.
+        Whether steps run in worker processes of their own, without network. Without effect where a cluster is named.
+    compute : Compute
+        Where steps run.
     """
 
     name: str
@@ -61,7 +76,9 @@ class NodeConfig(Value):
     consent: str = "everyone"
     facts: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
+    compute: Compute = Compute()
     servers: tuple[str, ...] = ()
+    credentials: str = ""
     isolate: bool = True
     metrics_port: int | None = None
 
@@ -102,6 +119,11 @@ class NodeFolder:
         return source if "://" in source else str((self.path / source).resolve())
 
     @property
+    def credentials(self) -> Path | None:
+        """The ``.creds`` file, if the messaging servers want one."""
+        return self.path / self.config.credentials if self.config.credentials else None
+
+    @property
     def store(self) -> Path:
         """The store's file."""
         return self.path / "node.db"
@@ -116,6 +138,14 @@ class NodeFolder:
         """
         return kept_charter(self.path, now=now, fix="hansa node init --charter FILE")
 
+    def take_charter(self, sealed: bytes, *, now: dt.datetime) -> KnownCharter:
+        """Keep a newer charter (see :func:`hansa.wire.renewal.take_charter`)."""
+        return take_charter(self.path, sealed, name=self.config.name, now=now, fix="hansa node init --charter FILE")
+
+    def certificates_end(self, *, now: dt.datetime) -> dt.datetime | None:
+        """When this node's first certificate ends, by the charter kept here; ``None`` if that does not name it."""
+        return self.charter(now=now).end_of(self.config.name)
+
     def newer_charter(self, sealed: bytes, *, now: dt.datetime) -> KnownCharter:
         """A charter, if it is by the same root and not older than the one kept; of the first one, at its word."""
         root = pinned_root(self.path)
@@ -123,13 +153,18 @@ class NodeFolder:
         return read_charter(sealed, now=now, root=root, after=after)
 
 
+def working_keys(name: str, keys: Keyring) -> tuple[tuple[CertificatePurpose, bytes], ...]:
+    """The public keys that a node works with, by purpose."""
+    return (
+        ("node-sign", keys.signer("sign", name).public),
+        ("node-agree", keys.agreement("agree").public_key().public_bytes_raw()),
+        ("witness", keys.signer("witness", name).public),
+    )
+
+
 def join_request(name: str, party: Party, keys: Keyring, *, now: dt.datetime) -> bytes:
     """A node's signed request to join: its member key vouches for the keys it works with."""
-    leaves: tuple[Leaf, ...] = (
-        (name, "node-sign", keys.signer("sign", name).public),
-        (name, "node-agree", keys.agreement("agree").public_key().public_bytes_raw()),
-        (name, "witness", keys.signer("witness", name).public),
-    )
+    leaves: list[Leaf] = [(name, purpose, key) for purpose, key in working_keys(name, keys)]
     nkey = keys.nkey("messaging")[1]
     return seal(*request_to_join(name, "node", party, keys, leaves=leaves, now=now, nkey=nkey))
 
@@ -147,6 +182,26 @@ def found_node(folder: NodeFolder, config: NodeConfig, policy: Path, charter: by
     write_settings(folder.path / "node.toml", config)
     keep_charter(folder.path, known)
     (folder.path / "policy.yaml").write_bytes(policy.read_bytes())
+    return _write_request(folder, config, now=now)
+
+
+def renew_node(folder: NodeFolder, *, new_keys: bool, now: dt.datetime) -> bytes:
+    """A new request to join, by the same member key, for another year.
+
+    With ``new_keys`` the keys that the node works with are made anew; what it is known by (``member``) and what its
+    epochs' decoys are drawn with (``epoch``) stay. It serves again once the charter names the new keys.
+
+    Raises
+    ------
+    StoreError
+        If the member key is not in its place.
+    """
+    config = folder.config
+    prepare_keys(folder.keys, _WORKING, new=new_keys)
+    return _write_request(folder, config, now=now)
+
+
+def _write_request(folder: NodeFolder, config: NodeConfig, *, now: dt.datetime) -> bytes:
     request = join_request(config.name, config.party, folder.keys, now=now)
-    (folder.path / "join-request.cbor").write_bytes(request)
+    replace_file(folder.path / "join-request.cbor", request)
     return request

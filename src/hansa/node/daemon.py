@@ -7,28 +7,32 @@ every message is checked against the store and the folder as they are then.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
+import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from hansa.engine.link import Link, LinkSettings
 from hansa.engine.logs import log_event
 from hansa.engine.messaging import NodeEndpoint, Timing
 from hansa.engine.metrics import serve_metrics
-from hansa.errors import HansaError, ProtocolError
+from hansa.errors import HansaError, PolicyError, ProtocolError, SignatureInvalid
 from hansa.node.config import NodeFolder
 from hansa.node.metrics import NodeMetrics
-from hansa.node.opening import open_node
+from hansa.node.opening import open_link, open_node
 from hansa.node.service import Node
 from hansa.wire import Message, open_message, peek, seal
 from hansa.wire.boxes import pair_secret
 from hansa.wire.charter import KnownCharter
-from hansa.wire.folder import authority_file, keep_charter, write_status
+from hansa.wire.folder import keep_charter, write_status
 from hansa.wire.messages import CharterShown, CharterTaken, Declined
 
-__all__ = ["NodeDaemon", "is_paused", "pause", "resume"]
+__all__ = ["REFUSED", "NodeDaemon", "is_paused", "pause", "resume"]
+
+REFUSED = "refused by the messaging server"
+"""The state of a node that is not admitted, or not any more."""
 
 _PAUSED = "paused"
 
@@ -50,22 +54,18 @@ class NodeDaemon:
         self._since = clock()
         self._charter = folder.charter(now=clock())
         self._signer = folder.keys.signer("sign", folder.config.name)
+        self._taking = threading.Lock()
+        self._own = folder.keys.agreement("agree")
         with ExitStack() as started:
             self._bring_up(started, timing)
             self._started = started.pop_all()
-        self.write_status("serving")
+        self.look()
         log_event("node serving", node=folder.config.name)
 
     def _bring_up(self, started: ExitStack, timing: Timing | None) -> None:
         """One thing after the other; ``started`` takes down what is up, in the opposite order."""
         folder, charter = self._folder, self._charter.charter
-        settings = LinkSettings(
-            servers=folder.config.servers or charter.servers,
-            name=folder.config.name,
-            seed=folder.keys.nkey("messaging")[0],
-            authority=authority_file(folder.path, self._charter),
-        )
-        self._link = Link(settings)
+        self._link = open_link(folder, self._charter)
         started.callback(self._link.close)
         self.node: Node = open_node(folder, self._charter, clock=self._clock)
         started.callback(self.node.close)
@@ -73,15 +73,15 @@ class NodeDaemon:
             self.node.context.store,
             paused=lambda: is_paused(folder.path),
             connected=lambda: self._link.connected,
+            expiry=self._expiry,
         )
         if folder.config.metrics_port is not None:
             started.callback(serve_metrics(folder.config.metrics_port, self._metrics.registry).close)
-        hub = self._charter.directory.public_key("hub-agree", "hub")
         self._endpoint = NodeEndpoint(
             self._link,
             charter.league,
             folder.config.name,
-            pair_secret(folder.keys.agreement("agree"), hub, league=charter.league),
+            self._secret(self._charter),
             self.handle,
             timing=timing,
             charter=lambda: self._charter.charter.charter_version,
@@ -107,16 +107,27 @@ class NodeDaemon:
         self.write_status("stopped")
         log_event("node stopped", node=self._folder.config.name)
 
+    def look(self) -> None:
+        """Take up a charter that was brought by hand, leave out certificates that expired meanwhile; write the status.
+
+        A charter in the folder that cannot be read, or has another dictionary, is taken up at the next start.
+        """
+        with suppress(HansaError, OSError):
+            known = self._folder.charter(now=self._clock())
+            self.node.context.directory = known.directory
+            self._take(known)
+        self._metrics.beats(self._link.state)
+        self.write_status("serving")
+
     def write_status(self, state: str) -> None:
-        """Keep what ``hansa node status`` shows; leave out certificates that expired meanwhile."""
-        self._metrics.beats(connected=self._link.connected)
-        self.node.context.directory = self._folder.charter(now=self._clock()).directory
+        """Keep what ``hansa node status`` shows."""
+        link = self._link.state
         content = {
-            "state": state,
+            "state": REFUSED if state == "serving" and link == "refused" else state,
             "pid": os.getpid(),
             "since": self._since.isoformat(timespec="seconds"),
             "at": self._clock().isoformat(timespec="seconds"),
-            "connected": self._link.connected,
+            "connected": link == "connected",
             "league": self._charter.charter.league,
             "charter": self._charter.charter.charter_version,
         }
@@ -131,14 +142,41 @@ class NodeDaemon:
         return CharterTaken(charter_version=known.charter.charter_version)
 
     def _take(self, known: KnownCharter) -> None:
+        """Go by a newer charter, which comes from the hub or lies in the folder."""
+        with self._taking:
+            if known.charter.charter_version > self._charter.charter.charter_version:
+                self._go_by(known)
+
+    def _go_by(self, known: KnownCharter) -> None:
         context = self.node.context
         if known.charter.dictionary != self._charter.charter.dictionary:
             raise ProtocolError("the charter has another dictionary", fix="restart this node to read it")
+        secret, before = self._secret(known), self._secret(self._charter)
         limits = context.settings.limits.model_copy(update={"min_nodes": known.charter.min_nodes})
         context.settings = replace(context.settings, limits=limits)
         context.directory = known.directory
         context.store.note_event("charter", "", f"version {known.charter.charter_version}")
         self._charter = known
+        if secret != before:
+            self._endpoint.pair(secret)
+
+    def _secret(self, known: KnownCharter) -> bytes:
+        """What this node and the hub of a charter share."""
+        try:
+            hub = known.directory.public_key("hub-agree", "hub")
+        except SignatureInvalid:
+            raise PolicyError(
+                "the charter kept here certifies no key of the hub",
+                why="the hub's certificates have expired, or this clock is wrong",
+                fix="ask its operator for the newest charter, then: hansa node charter FILE",
+                field="charter.cbor",
+            ) from None
+        return pair_secret(self._own, hub, league=known.charter.league)
+
+    def _expiry(self) -> float:
+        """When this node's first certificate ends; not a number while the charter does not name it."""
+        ends = self._charter.end_of(self._folder.config.name)
+        return math.nan if ends is None else ends.timestamp()
 
     def _seal(self, message: Message) -> bytes:
         return seal(message, self._signer)

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from hansa.engine.link import LinkState
 from hansa.engine.logs import Event, Fields, log_event, token
 from hansa.engine.metrics import BUCKETS
 from hansa.errors import ProtocolError, StoreError
@@ -42,6 +43,11 @@ __all__ = ["NodeMetrics"]
 _ASKED = (AloneAsked, CharterShown, CheckpointShown, CountsShown, PartAsked, RoundAsked)
 _KINDS = {kind.kind() for kind in (*_ASKED, RunOpen, RunStart, SiteAsked, StudySubmitted)}
 _OTHER = "other"
+_LINK: dict[LinkState, Event] = {
+    "connected": "connection back",
+    "lost": "connection lost",
+    "refused": "connection refused",
+}
 _EVENTS: dict[tuple[str, str], Event] = {
     (RoundAsked.kind(), Counted.kind()): "round counted",
     (CountsShown.kind(), Answered.kind()): "round answered",
@@ -50,11 +56,18 @@ _EVENTS: dict[tuple[str, str], Event] = {
 
 
 class NodeMetrics:
-    """The metrics of one node; ``paused`` and ``connected`` are asked when somebody looks."""
+    """The metrics of one node; ``paused``, ``connected`` and ``expiry`` are asked when somebody looks."""
 
-    def __init__(self, store: NodeStore, *, paused: Callable[[], bool], connected: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: NodeStore,
+        *,
+        paused: Callable[[], bool],
+        connected: Callable[[], bool],
+        expiry: Callable[[], float],
+    ) -> None:
         self.registry = CollectorRegistry()
-        self._connected: bool | None = None
+        self._link: LinkState = "connected"
         name, here = "hansa_node_", self.registry
         self._rounds = Counter(f"{name}rounds_answered", "Rounds answered with a masked share.", registry=here)
         self._seconds = Histogram(
@@ -65,6 +78,8 @@ class NodeMetrics:
         self._beat = Gauge(f"{name}heartbeat_timestamp_seconds", "When the daemon last beat.", registry=here)
         Gauge(f"{name}paused", "1 while the node is paused.", registry=here).set_function(paused)
         Gauge(f"{name}connected", "1 while the messaging server is reached.", registry=here).set_function(connected)
+        ends = Gauge(f"{name}certificate_expiry_timestamp_seconds", "When its first certificate ends.", registry=here)
+        ends.set_function(expiry)
         self.registry.register(_Budgets(store))
 
     def answered(self, asked: bytes, answer: bytes, seconds: float) -> None:
@@ -86,12 +101,12 @@ class NodeMetrics:
             more: Fields = {**place, "seconds": seconds, "bytes": len(answer)}
             log_event(found or "message answered", level="info" if found else "debug", **more)
 
-    def beats(self, *, connected: bool) -> None:
-        """The daemon is alive; whether it has lost its connection, or has it back, is logged once."""
+    def beats(self, link: LinkState) -> None:
+        """The daemon is alive; that it has lost its connection, is refused, or has it back, is logged once."""
         self._beat.set_to_current_time()
-        if self._connected is not None and self._connected != connected:
-            log_event("connection back" if connected else "connection lost", level="warning")
-        self._connected = connected
+        if self._link != link:
+            log_event(_LINK[link], level="warning")
+        self._link = link
 
 
 class _Budgets(Collector):

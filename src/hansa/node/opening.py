@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pyroaring import BitMap
 
+from hansa.engine.link import Link, LinkSettings
 from hansa.errors import DataError
 from hansa.governance import ConsentRegister, everyone_consents, grant
 from hansa.harmonise import encode_persons, open_source, read_chunks
@@ -23,8 +24,9 @@ from hansa.privacy.thresholds import Thresholds
 from hansa.stats.catalogue import catalogue
 from hansa.store import NodeStore
 from hansa.wire.charter import KnownCharter
+from hansa.wire.folder import authority_file
 
-__all__ = ["Checked", "check_data", "open_node"]
+__all__ = ["Checked", "check_data", "open_link", "open_node"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,26 @@ def check_data(source: str, charter: KnownCharter) -> Checked:
     codes, _ = encode_persons(people, {}, one_row_per_person=dictionary.one_row_per_person)
     rows = sum(len(part) for part in codes)
     return Checked(rows, len({int(code) for part in codes for code in part}), len(found))
+
+
+def open_link(folder: NodeFolder, charter: KnownCharter, *, seconds: float = 10.0) -> Link:
+    """The connection of a node to the messaging server.
+
+    Raises
+    ------
+    Unreachable
+        If no server lets it in within ``seconds``; of which class says why (see :class:`hansa.engine.link.Link`).
+    """
+    return Link(
+        LinkSettings(
+            servers=folder.config.servers or charter.charter.servers,
+            name=folder.config.name,
+            seed=folder.keys.nkey("messaging")[0],
+            authority=authority_file(folder.path, charter),
+            credentials=folder.credentials,
+            connect_seconds=seconds,
+        )
+    )
 
 
 def open_node(folder: NodeFolder, charter: KnownCharter, *, clock: Callable[[], dt.datetime]) -> Node:
@@ -93,6 +115,7 @@ def _work(config: NodeConfig, source: str, dictionary: Dictionary, store: NodeSt
         isolate=config.isolate,
         memory=config.limits.memory_mb << 20,
         seconds=config.limits.seconds,
+        dask=config.compute.dask,
     )
     for word in work.weaker:
         store.note_event("weaker isolation", "", word)

@@ -6,7 +6,7 @@ The arrays of one preparation are kept at a time, since a design matrix may fill
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -146,9 +146,13 @@ def count_exposures(
     among: AnalysisSet,
     *,
     asking: Asking,
+    frames: Iterable[Frame] | None = None,
 ) -> Counted:
-    """Count the people behind every sum that this preparation's steps give."""
-    return _prepare_and_count(preparation, arguments, among, asking=asking, build=False)[1]
+    """Count the people behind every sum that this preparation's steps give.
+
+    ``frames`` are the partitions, for a caller that has another use for them in the same pass.
+    """
+    return _prepare_and_count(preparation, arguments, among, asking=asking, build=False, frames=frames)[1]
 
 
 def prepare_and_count(
@@ -163,7 +167,13 @@ def prepare_and_count(
 
 
 def _prepare_and_count(
-    preparation: Preparation, arguments: Arguments, among: AnalysisSet, *, asking: Asking, build: bool
+    preparation: Preparation,
+    arguments: Arguments,
+    among: AnalysisSet,
+    *,
+    asking: Asking,
+    build: bool,
+    frames: Iterable[Frame] | None = None,
 ) -> tuple[Prepared, Counted]:
     expressions = reads(preparation, arguments)
     parts = parts_of(expressions, among.question)
@@ -176,7 +186,7 @@ def _prepare_and_count(
     counting = _Counting(all_exposed(preparation.exposures(empty, arguments), empty), asking.limits)
     partitions: list[Arrays] = []
     people: list[People] = []
-    for frame, who in zip(among.frames(expressions), among.people, strict=True):
+    for frame, who in zip(among.frames(expressions) if frames is None else frames, among.people, strict=True):
         if not frame.rows:
             continue
         if build:
@@ -237,10 +247,10 @@ class _Counting:
         return Counted(tallies, strata, populations, tuple(sorted(self._dominated)))
 
 
-def count_weights(step: Step, found: Share, prepared: Prepared) -> Tally:
-    """Count the effective people behind the row weights that a round's inputs make."""
+def count_weights(step: Step, found: Share, behind: Sequence[People]) -> Tally:
+    """Count the effective people behind the row weights that a round's inputs make; ``behind`` each partition."""
     block = weight_block(step.weight_names)
-    people = [_joined(prepared.people)] if step.over_node and prepared.people else list(prepared.people)
+    people = [_joined(behind)] if step.over_node and behind else behind
     total = np.zeros(block.size)
     centres: FloatArray | None = None
     for weights, who in zip(found.weights, people, strict=True):

@@ -10,11 +10,10 @@ from hansa.model import Study
 from hansa.node.context import NodeContext, purpose_key
 from hansa.node.run import disclosure_refused
 from hansa.node.site import CHECKS, SiteEstimate, estimate
-from hansa.node.studies import alone_ok, permitted
+from hansa.node.studies import alone_ok, check_version, permitted
 from hansa.privacy.history import given_away
 from hansa.privacy.rules import Breach
 from hansa.store import LedgerEntry
-from hansa.version import __version__
 from hansa.wire import open_message, seal
 from hansa.wire.messages import AloneAsked, AloneGranted, SiteAsked, SiteReleased
 
@@ -72,8 +71,7 @@ def _checked(
     node: NodeContext, study: Study, analysis: str, code: str, *, run: str, leaves: tuple[str, str]
 ) -> SiteEstimate:
     """The estimate that passes the release rules; ``leaves`` are what the ledger says leaves, and to whom."""
-    if code != __version__:
-        raise ProtocolError("the hub runs another version of the methods", fix="update hub or node")
+    check_version(code)
     epoch = node.epoch(study)
     rows = node.select(study, analysis, epoch.people)
     past = node.store.populations(release=True)

@@ -12,7 +12,7 @@ from hansa.governance import Epoch
 from hansa.model import Study
 from hansa.node.context import NodeContext
 from hansa.node.run import NodeRun, Round, question_part
-from hansa.node.studies import permitted
+from hansa.node.studies import check_version, permitted
 from hansa.privacy.fixed_point import PART_NUMBERS, Lanes
 from hansa.privacy.history import Population
 from hansa.store import LedgerEntry
@@ -73,7 +73,6 @@ class Rounds:
             limits=self._node.limits(study),
             epoch=epoch.number,
             consent=self._node.consent,
-            code=__version__,
             instead_of=asked.instead_of,
             declared=self._declared(study, epoch),
             opened_after=len(self._answered),
@@ -182,8 +181,7 @@ class Rounds:
     def _check_opening(self, asked: RunOpen, study: Study) -> None:
         if asked.run in self._seen:
             raise ProtocolError("a run is opened once")
-        if asked.code != __version__:
-            raise ProtocolError("the hub runs another version of the methods", fix="update hub or node")
+        check_version(asked.code)
         if self._node.name not in asked.roster or list(asked.roster) != sorted(set(asked.roster)):
             raise ProtocolError("a roster lists each node once, in order, this one among them")
         wanted = study.analyses[asked.analysis].nodes if asked.analysis in study.analyses else ()

@@ -28,6 +28,7 @@ from hansa.privacy.secure_sum import RoundContext, mask, pair_key, total_of
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Step
 from hansa.stats.question import Question
+from hansa.version import works_with
 from hansa.wire import encode as to_cbor
 from hansa.wire.messages import Counted, RoundAsked, RunReady
 
@@ -81,7 +82,6 @@ class NodeRun:
     limits: Thresholds
     epoch: int
     consent: ConsentRegister
-    code: str
     instead_of: str = ""
     agreement: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate, repr=False)
     binding: bytes = b""
@@ -114,8 +114,8 @@ class NodeRun:
         if self.binding:
             raise ProtocolError("a run starts once")
         for node, message in ready.items():
-            same = (message.study, message.run, message.roster, message.code)
-            if node not in self.roster or same != (self.study, self.run, self.roster, self.code):
+            same = (message.study, message.run, message.roster)
+            if node not in self.roster or same != (self.study, self.run, self.roster) or not works_with(message.code):
                 raise ProtocolError("a node is ready for another run, roster or code version")
         if set(ready) != set(self.roster) or len(envelopes) != len(self.roster):
             raise ProtocolError("not every node of the roster is ready")

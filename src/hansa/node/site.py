@@ -10,14 +10,13 @@ import numpy as np
 from hansa.errors import NotEstimable
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.node.analysis_set import AnalysisSet
-from hansa.node.prepared import Asking, Counted, Prepared, count_exposures, count_weights, exposure_key, prepare
+from hansa.node.prepared import Asking, Counted, exposure_key
 from hansa.node.rows import Observed, Rows, stepping
 from hansa.privacy.counts import Tally
 from hansa.privacy.history import Population, comparable, differences, isolates_few, judge_differences
 from hansa.privacy.rules import Breach, judge, judge_cross, judge_parameters
 from hansa.privacy.thresholds import Thresholds
-from hansa.stats.contract import Request, Step, Totals, share, zero_totals
+from hansa.stats.contract import Request, Totals
 from hansa.stats.plain import to_plain
 
 __all__ = ["CHECKS", "SiteEstimate", "estimate", "observe"]
@@ -34,14 +33,14 @@ class SiteEstimate:
     populations: tuple[Population, ...]
 
 
-def observe(among: AnalysisSet, asking: Asking) -> Observed:
+def observe(rows: Rows, asking: Asking) -> Observed:
     """Run the question's plan over these rows, counting the people behind every sum it asks for.
 
     An estimate that the data do not determine is a result too: it says which term and why.
     """
-    cohorts = _OneSite(among, asking)
+    cohorts = _OneSite(rows, asking)
     try:
-        result = to_plain(among.question.method.plan(cohorts, among.question.arguments))
+        result = to_plain(rows.question.method.plan(cohorts, rows.question.arguments))
     except NotEstimable as fault:
         result = {"schema": "not-estimable/1.0", "what": fault.what, "why": fault.why, "fix": fault.fix}
     return Observed(result, tuple(cohorts.seen))
@@ -90,41 +89,23 @@ def _history(node: str, new: Sequence[Population], past: Sequence[Population], l
 class _OneSite:
     """The cohorts that a plan sees when it runs at one site: only this one."""
 
-    among: AnalysisSet
+    rows: Rows
     asking: Asking
     seen: list[Counted | Tally] = field(default_factory=list)
     _counted: set[bytes] = field(default_factory=set)
-    _prepared: tuple[object, Prepared] | None = None
 
     @property
     def variables(self) -> Mapping[str, Variable]:
-        return self.among.question.variables
+        return self.rows.question.variables
 
     def sum(self, step: str, request: Request, /, **inputs: FloatArray | float) -> Totals:
-        found = next(candidate for candidate in self.among.question.method.steps if candidate.name == step)
-        shapes = found.shapes(found.preparation.dimensions(request.arguments, self.variables))
-        self._count(found, request)
-        prepared = self._arrays(found, request)
-        if not prepared.partitions:
-            return zero_totals(shapes)
+        asked = next(candidate for candidate in self.rows.question.method.steps if candidate.name == step)
+        key = exposure_key(asked.preparation, request.arguments)
         arrays = {name: np.asarray(value, dtype=np.float64) for name, value in inputs.items()}
-        given = share(found, prepared.partitions, arrays, shapes)
-        if found.weight_names:
-            self.seen.append(count_weights(found, given, prepared))
-        return given.sums
+        found = self.rows.ask(asked, request.arguments, arrays, None if key in self._counted else self.asking)
+        self._counted.add(key)
+        self.seen.extend(one for one in (found.counted, found.weights) if one is not None)
+        return found.sums
 
     def sum_many(self, step: str, request: Request, rounds: Sequence[Mapping[str, FloatArray]]) -> list[Totals]:
         return [self.sum(step, request, **inputs) for inputs in rounds]
-
-    def _count(self, step: Step, request: Request) -> None:
-        key = exposure_key(step.preparation, request.arguments)
-        if key not in self._counted:
-            self._counted.add(key)
-            self.seen.append(count_exposures(step.preparation, request.arguments, self.among, asking=self.asking))
-
-    def _arrays(self, step: Step, request: Request) -> Prepared:
-        key = (step.preparation.name, repr(request.arguments))
-        if self._prepared is None or self._prepared[0] != key:
-            self._prepared = None
-            self._prepared = (key, prepare(step.preparation, request.arguments, self.among))
-        return self._prepared[1]

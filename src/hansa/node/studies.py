@@ -13,6 +13,7 @@ from hansa.model import Decision, Finding, Permit, Study, strictest
 from hansa.node.context import NodeContext
 from hansa.stats.question import Question
 from hansa.store import StoredStudy
+from hansa.version import __version__, works_with
 from hansa.wire import decode, open_message, peek
 from hansa.wire.messages import DecisionMade, StudySubmitted
 
@@ -93,6 +94,22 @@ def permitted(node: NodeContext, study: str, *, roster: Sequence[str] = ()) -> S
     if set(roster) - set(found.cohorts):
         raise ProtocolError("the roster names a cohort that the study does not")
     return found
+
+
+def check_version(hub: str) -> None:
+    """Refuse a run of a hub that works differently.
+
+    Raises
+    ------
+    ProtocolError
+        With both versions.
+    """
+    if not works_with(hub):
+        raise ProtocolError(
+            "the hub runs another version of the methods",
+            why=f"this node runs {__version__}, which answers releases of the same major.minor",
+            fix="update hub or node",
+        )
 
 
 def alone_ok(node: NodeContext, study: str) -> bool:

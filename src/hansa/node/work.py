@@ -14,6 +14,7 @@ from hansa.harmonise import DataLike, encode_persons, open_source, read_chunks
 from hansa.model import Dictionary
 from hansa.node.analysis_set import AnalysisSet, Data, select_people
 from hansa.node.apart import Encode, WorkApart
+from hansa.node.keeping import Kept
 from hansa.node.prepared import (
     Asking,
     Counted,
@@ -44,6 +45,7 @@ def open_work(
     isolate: bool,
     memory: int | None = None,
     seconds: float | None = None,
+    dask: str | None = None,
 ) -> Work:
     """A node's data, read once to know its people.
 
@@ -58,18 +60,34 @@ def open_work(
     memory : int, optional
         Bytes that such a process may use beyond what its libraries take.
     seconds : float, optional
-        Seconds that each request to it may take.
+        Seconds that each request to it, or to the cluster, may take.
+    dask : str, optional
+        The address of a Dask cluster on which steps run, whatever ``isolate`` says.
 
     Raises
     ------
     DataError
-        If the data cannot be read, or do not fit the dictionary.
+        If the data cannot be read, or do not fit the dictionary; if there is no such cluster, or it runs another
+        version of Hansa.
     """
+    if dask is not None:
+        return _clustered(data, dictionary, encode, dask, seconds)
     if isolate:
         return WorkApart(data, dictionary, encode, memory=memory, seconds=seconds)
+    return WorkHere(_opened(data, dictionary, encode))
+
+
+def _opened(data: DataLike, dictionary: Dictionary, encode: Encode) -> Data:
     source = open_source(data)
     people = [chunk.person for chunk in read_chunks(source, dictionary, [])]
-    return WorkHere(Data(source, dictionary, encode(people)))
+    return Data(source, dictionary, encode(people))
+
+
+def _clustered(data: DataLike, dictionary: Dictionary, encode: Encode, address: str, seconds: float | None) -> Work:
+    from hansa.node.cluster import Cluster  # noqa: PLC0415  # needs the optional package distributed
+    from hansa.node.clustered import WorkClustered  # noqa: PLC0415  # as above
+
+    return WorkClustered(_opened(data, dictionary, encode), Cluster(address, seconds))
 
 
 def codes_kept_in(store: NodeStore, dictionary: Dictionary) -> Encode:
@@ -89,6 +107,7 @@ class WorkHere:
 
     data: Data
     weaker: tuple[str, ...] = ()
+    _kept: Kept = field(default_factory=Kept, repr=False)
 
     @property
     def dictionary(self) -> Dictionary:
@@ -98,11 +117,11 @@ class WorkHere:
     @property
     def people(self) -> BitMap:
         """Everybody who has a row, by code."""
-        return _union(self.data.codes)
+        return self.data.everybody
 
     def select(self, question: Question, analysis: str, allowed: AbstractBitMap) -> RowsHere:  # noqa: ARG002  # the question says it all here
         """The rows of a question among the people who may be used."""
-        return RowsHere(select_people(question, self.data, allowed))
+        return RowsHere(select_people(question, self.data, allowed), self._kept)
 
     def close(self) -> None:
         """The rows go with this object."""
@@ -113,6 +132,7 @@ class RowsHere:
     """The rows of one question. The arrays of one preparation are kept, from round to round."""
 
     among: AnalysisSet
+    _kept: Kept = field(default_factory=Kept, repr=False)
     _prepared: tuple[bytes, Prepared] | None = field(default=None, repr=False)
 
     @property
@@ -122,18 +142,28 @@ class RowsHere:
 
     def people(self) -> BitMap:
         """The people of the analysis set."""
-        return _union([part.codes for part in self.among.people])
+        return self.among.everybody
 
     def ask(self, step: Step, arguments: Arguments, inputs: Inputs, asking: Asking | None) -> Found:
         """A round: prepare where needed, count the exposures where ``asking`` says of whom, compute the share."""
         prepared, counted = self._made_ready(step, arguments, asking)
         found = self._share(step, arguments, inputs, prepared)
-        weights = count_weights(step, found, prepared) if step.weight_names else None
+        weights = count_weights(step, found, prepared.people) if step.weight_names else None
         return Found(found.sums, counted, weights)
 
     def estimate(self, asking: Asking) -> Observed:
         """The question's whole plan over these rows alone, nothing judged yet."""
-        return observe(self.among, asking)
+        return observe(self, asking)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What its arrays take."""
+        partitions = () if self._prepared is None else self._prepared[1].partitions
+        return sum(array.nbytes for arrays in partitions for array in arrays.values())
+
+    def forget(self) -> None:
+        """Let go of the arrays."""
+        self._prepared = None
 
     def _made_ready(self, step: Step, arguments: Arguments, asking: Asking | None) -> tuple[Prepared, Counted | None]:
         """The round's arrays, built where they are not there yet, and the count of what was not judged before."""
@@ -141,6 +171,7 @@ class RowsHere:
         what = (step.preparation, arguments, self.among)
         if self._prepared is not None and self._prepared[0] == key:
             return self._prepared[1], None if asking is None else count_exposures(*what, asking=asking)
+        self._kept.make_room(self)
         before, self._prepared = self._prepared, None
         made = refined(*what, built=before[1]) if asking is None and before is not None else None
         del before  # free the old arrays before the new ones are built
@@ -157,10 +188,3 @@ class RowsHere:
         if not prepared.partitions:
             return Share(zero_totals(shapes), ())
         return share(step, prepared.partitions, inputs, shapes)
-
-
-def _union(codes: Sequence[NDArray[np.uint32]]) -> BitMap:
-    people = BitMap()
-    for part in codes:
-        people.update(BitMap(part))
-    return people

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from hansa.store.clock import instant_text
 from hansa.store.hub_tables import audit
 
-__all__ = ["note_event", "read_events"]
+__all__ = ["count_events", "note_event", "read_events"]
 
 _EVENT = insert(audit)
 
@@ -26,3 +26,9 @@ def read_events(connection: Connection) -> list[tuple[str, str, str, str]]:
     """All events as (at, event, subject, detail), oldest first."""
     chosen = select(audit.c.at, audit.c.event, audit.c.subject, audit.c.detail).order_by(audit.c.number)
     return [(row.at, row.event, row.subject, row.detail) for row in connection.execute(chosen)]
+
+
+def count_events(connection: Connection, event: str, subject: str) -> int:
+    """How often this happened to this subject."""
+    chosen = select(func.count()).where(audit.c.event == event, audit.c.subject == subject)
+    return int(connection.execute(chosen).scalar_one())

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import URL
 
 from hansa.errors import StoreError
-from hansa.store import hub_audit, hub_journal, hub_log, hub_studies, jobs
+from hansa.store import hub_access, hub_audit, hub_journal, hub_log, hub_studies, jobs
 from hansa.store.backup import back_up
 from hansa.store.database import parse_url, sqlite_url
 from hansa.store.jobs import Job
@@ -182,6 +182,13 @@ class HubStore:
         with self._database.read() as connection:
             return hub_studies.newest_charter(connection)
 
+    # Access
+
+    def use_assertion(self, id: bytes, expires: dt.datetime, *, now: dt.datetime) -> bool:  # noqa: A002  # an assertion's id
+        """Whether a signed assertion is used for the first time, at any process of the hub."""
+        with self._database.write() as connection:
+            return hub_access.use_assertion(connection, id, expires, now)
+
     # Jobs
 
     def enqueue(self, id: str, study: str, analysis: str, by: str, *, now: dt.datetime) -> Job:  # noqa: A002  # a job's id
@@ -197,6 +204,11 @@ class HubStore:
                 return None
         with self._database.write() as connection:
             return jobs.claim(connection, worker, now, lease)
+
+    def claims(self, id: str) -> int:  # noqa: A002  # a job's id
+        """How often a job was claimed."""
+        with self._database.read() as connection:
+            return hub_audit.count_events(connection, "job claimed", id)
 
     def renew(self, id: str, worker: str, *, now: dt.datetime, lease: dt.timedelta) -> bool:  # noqa: A002  # a job's id
         """Hold a job longer; False if it is no longer this worker's, or was cancelled."""

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "assertions",
     "audit",
     "charters",
     "decisions",
@@ -140,6 +141,14 @@ notes = Table(
     Column("text", String, nullable=False),
     PrimaryKeyConstraint("job", "number"),
 )
+
+assertions = Table(
+    "assertions",
+    hub,
+    Column("id", LargeBinary, primary_key=True),
+    Column("expires", String, nullable=False, index=True),
+)
+"""Signed assertions that were used: none opens the interface a second time."""
 
 charters = Table(
     "charters",

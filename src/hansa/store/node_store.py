@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from pyroaring import BitMap, FrozenBitMap
@@ -27,6 +28,7 @@ __all__ = ["LedgerEntry", "NodeStore", "StoredStudy"]
 
 
 # Statements of every round are built once: building costs more than running them.
+_BATCH = 100_000
 _STUDY = select(tables.studies).where(tables.studies.c.study == bindparam("wanted"))
 _EPOCHS = select(tables.epochs).where(tables.epochs.c.purpose == bindparam("wanted")).order_by(tables.epochs.c.number)
 _LEDGER = insert(tables.ledger)
@@ -123,9 +125,10 @@ class NodeStore:
     def add_persons(self, codes: dict[str, int]) -> None:
         """Keep the codes of new persons."""
         if codes:
-            rows = [{"identifier": name, "code": code} for name, code in codes.items()]
+            rows = ({"identifier": name, "code": code} for name, code in codes.items())
             with self._database.write() as connection:
-                connection.execute(insert(tables.persons), rows)
+                while batch := list(islice(rows, _BATCH)):  # millions of people at once would fill the memory
+                    connection.execute(insert(tables.persons), batch)
                 _audit(connection, "persons added", "", str(len(codes)))
 
     def epochs(self, purpose: str) -> list[Epoch]:

@@ -37,7 +37,7 @@ class Schema:
     landmark: str
 
 
-HUB = Schema("hub", hub, ("hub_1", "hub_2"), "log_tree")
+HUB = Schema("hub", hub, ("hub_1", "hub_2", "hub_3"), "log_tree")
 NODE = Schema("node", node, ("node_1",), "ledger")
 
 _VERSIONS = Table(

@@ -62,9 +62,9 @@ class NetworkLeague:
         """Start the hub daemon, and wait until its API answers."""
         self._start("hub", "hub", "serve", "--folder", str(self.folder / "hub"))
 
-    def start_node(self, name: str) -> None:
-        """Start one node's daemon."""
-        self._start(name, "node", "serve", "--folder", str(self.folder / name))
+    def start_node(self, name: str, *, source: Path | None = None) -> None:
+        """Start one node's daemon; of another version, where ``source`` is a folder that holds that package."""
+        self._start(name, "node", "serve", "--folder", str(self.folder / name), source=source)
 
     def start(self) -> None:
         """Start everything."""
@@ -153,8 +153,10 @@ class NetworkLeague:
     def _serves(self, name: str) -> bool:
         return ": serving" in self.output(name)
 
-    def _start(self, name: str, *command: str) -> None:
+    def _start(self, name: str, *command: str, source: Path | None = None) -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        if source is not None:
+            environment["PYTHONPATH"] = str(source)
         file = self.folder / f"{name}.out"
         file.unlink(missing_ok=True)
         with file.open("wb") as out:
@@ -176,10 +178,12 @@ def league_folders(
     lost_seconds: float = 3.0,
     wait_seconds: float = 1.0,
     database: str = "",
+    **others: Any,
 ) -> NetworkLeague:
     """Found a league and admit its nodes and one researcher, as members do by request and fingerprint.
 
-    ``alone_ok`` takes the place of the policies' own word, where it is given; ``facts`` are those of every node.
+    ``alone_ok`` takes the place of the policies' own word, where it is given; ``facts`` are those of every node;
+    ``others`` are further settings of the hub.
     """
     config = HubConfig(
         league="test",
@@ -191,7 +195,7 @@ def league_folders(
         wait_seconds=wait_seconds,
         database=database,
         workers=workers,
-        lease_seconds=4.0,
+        **{"lease_seconds": 4.0, **others},
     )
     made = NetworkLeague(folder, tuple(data))
     charter = found_league(made.hub, config, dictionary, now=_now()).sealed

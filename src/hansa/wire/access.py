@@ -1,7 +1,8 @@
 """Access to a hub's interface by signature: who asks, of which hub, until when.
 
-The assertion is a bearer credential for at most five minutes: whoever holds it may use it until it expires, which
-is why it travels over TLS only and names the one hub that may accept it.
+The assertion is a bearer credential, good for one request within five minutes at most: whoever holds it may use it if
+its owner has not, which is why it travels over TLS only and names the one hub that may accept it. The hub remembers
+what was used until it expires.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ import base64
 import binascii
 import datetime as dt
 import os
+from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Len
 
 from hansa.errors import ProtocolError, SignatureInvalid
-from hansa.wire.envelope import Keys, Message, open_message, seal
+from hansa.wire.envelope import Keys, Message, open_message, peek, seal
 from hansa.wire.keys import Signer
 
-__all__ = ["ACCESS_SCHEME", "LONGEST_ACCESS", "ApiAccess", "grant_access", "open_access"]
+__all__ = ["ACCESS_SCHEME", "LONGEST_ACCESS", "ApiAccess", "Opened", "grant_access", "open_access"]
 
 ACCESS_SCHEME = "Hansa"
 """The scheme of the ``Authorization`` header."""
@@ -66,8 +68,20 @@ def grant_access(signer: Signer, *, audience: str, now: dt.datetime, lifetime: d
     return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
-def open_access(text: str, keys: Keys, *, audience: str, now: dt.datetime) -> tuple[str, dt.datetime]:
-    """Verify an assertion: (the signer's name, until when it is good).
+@dataclass(frozen=True)
+class Opened:
+    """A verified assertion: who signed it, until when it is good, and the id under which its use is remembered.
+
+    The id is made of what the signature covers: the same assertion in other clothes is the same.
+    """
+
+    name: str
+    expires: dt.datetime
+    id: bytes
+
+
+def open_access(text: str, keys: Keys, *, audience: str, now: dt.datetime) -> Opened:
+    """Verify an assertion. That it was not used before is for the hub to see to.
 
     Raises
     ------
@@ -76,7 +90,8 @@ def open_access(text: str, keys: Keys, *, audience: str, now: dt.datetime) -> tu
     ProtocolError
         If it is no assertion at all.
     """
-    name, access = open_message(_bytes(text), ApiAccess, keys)
+    sealed = _bytes(text)
+    name, access = open_message(sealed, ApiAccess, keys)
     if access.audience != audience:
         raise SignatureInvalid("the assertion is for another hub", fix="sign one for this hub's name", field="audience")
     left = access.expires - (now - _EPOCH) // _MILLISECOND
@@ -90,7 +105,7 @@ def open_access(text: str, keys: Keys, *, audience: str, now: dt.datetime) -> tu
             fix="sign one for less, and check the clock",
             field="expires",
         )
-    return name, now + lifetime
+    return Opened(name, now + lifetime, peek(sealed).sender + access.nonce)
 
 
 def _bytes(text: str) -> bytes:

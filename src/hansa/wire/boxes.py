@@ -9,6 +9,7 @@ number of frames, so that none can be turned round, reordered, left out or added
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -33,7 +34,7 @@ class Frame:
     id: bytes
     index: int
     count: int
-    body: bytes
+    body: memoryview
 
 
 def pair_secret(own: X25519PrivateKey, peer: bytes, *, league: str) -> bytes:
@@ -58,8 +59,8 @@ def pair_secret(own: X25519PrivateKey, peer: bytes, *, league: str) -> bytes:
     return HKDF(hashes.SHA256(), 32, salt=b"hansa/box/1", info=league.encode()).derive(agreed)
 
 
-def close_box(secret: bytes, direction: str, data: bytes, *, frame_bytes: int, head: bytes = b"") -> list[bytes]:
-    """The encrypted frames of ``head`` and ``data``; ``direction`` says from whom to whom.
+def close_box(secret: bytes, direction: str, data: bytes, *, frame_bytes: int, head: bytes = b"") -> Iterator[bytes]:
+    """The encrypted frames of ``head`` and ``data``, one by one; ``direction`` says from whom to whom.
 
     Examples
     --------
@@ -71,10 +72,8 @@ def close_box(secret: bytes, direction: str, data: bytes, *, frame_bytes: int, h
     cipher = _cipher(secret, message)
     parts = _cut(head, data, frame_bytes)
     bound, count = _bound(direction, len(parts)), len(parts).to_bytes(4, "big")
-    return [
-        b"".join((_MAGIC, message, index.to_bytes(4, "big"), count, cipher.encrypt(_nonce(index), part, bound)))
-        for index, part in enumerate(parts)
-    ]
+    for index, part in enumerate(parts):
+        yield b"".join((_MAGIC, message, index.to_bytes(4, "big"), count, cipher.encrypt(_nonce(index), part, bound)))
 
 
 def _cut(head: bytes, data: bytes, size: int) -> list[bytes | memoryview]:
@@ -101,7 +100,7 @@ def read_frame(data: bytes) -> Frame:
     )
     if len(data) < _HEADER or not data.startswith(_MAGIC) or index >= count:
         raise ProtocolError("what came over the network is no frame of a message")
-    return Frame(data[len(_MAGIC) : len(_MAGIC) + _ID], index, count, data[_HEADER:])
+    return Frame(data[len(_MAGIC) : len(_MAGIC) + _ID], index, count, memoryview(data)[_HEADER:])
 
 
 def open_frame(secret: bytes, direction: str, frame: Frame) -> bytes:

@@ -28,6 +28,8 @@ __all__ = [
     "Member",
     "admit",
     "fingerprint",
+    "first_end",
+    "key_ids",
     "read_charter",
     "read_request",
     "request_to_join",
@@ -99,6 +101,10 @@ class KnownCharter:
             if member.name == name:
                 return member
         raise SignatureInvalid(f"the charter has no member called {name}", fix="ask its members to admit it")
+
+    def end_of(self, name: str) -> dt.datetime | None:
+        """When the first certificate of a member ends; ``None`` if the charter does not name it."""
+        return next((first_end(member) for member in self.charter.members if member.name == name), None)
 
 
 def sign_charter(charter: Charter, root: Signer) -> bytes:
@@ -194,15 +200,19 @@ def fingerprint(sealed: bytes) -> str:
 def admit(charter: Charter, request: JoinRequest, root: Signer, *, now: dt.datetime) -> Charter:
     """The next version of the charter, with this member in it (in place of an earlier one of its name and key).
 
+    Keys that the earlier one had and this one has not are revoked.
+
     Raises
     ------
     PolicyError
-        If the name belongs to a member with another key: revoke that one first.
+        If the name belongs to a member with another key (revoke that one first), or a key of the request was revoked.
     """
     certificate = certify(root, f"{request.name}, offline", "member", request.member, now=now - _SKEW, days=_DAYS)
     own = certificate.to_bytes()
     chains = tuple((own, leaf) for leaf in request.certificates)
-    _check_leaves(request, [Certificate.from_bytes(leaf) for leaf in request.certificates])
+    leaves = [Certificate.from_bytes(leaf) for leaf in request.certificates]
+    _check_leaves(request, leaves)
+    _check_not_revoked(charter, [request.member, *(leaf.public_key for leaf in leaves)])
     added = Member(name=request.name, role=request.role, party=request.party, nkey=request.nkey, chains=chains)
     others = tuple(member for member in charter.members if member.name != request.name)
     known = next((member for member in charter.members if member.name == request.name), None)
@@ -210,7 +220,23 @@ def admit(charter: Charter, request: JoinRequest, root: Signer, *, now: dt.datet
         raise PolicyError(
             "another member has this name", fix="revoke its keys first, or take another name", field="name"
         )
-    return charter.model_copy(update={"members": (*others, added), "charter_version": charter.charter_version + 1})
+    replaced = set() if known is None else key_ids(known) - key_ids(added)
+    changes = {
+        "members": (*others, added),
+        "revoked": tuple(sorted({*charter.revoked, *replaced})),
+        "charter_version": charter.charter_version + 1,
+    }
+    return charter.model_copy(update=changes)
+
+
+def key_ids(member: Member) -> set[bytes]:
+    """The ids of all keys that a member's certificates name."""
+    return {key_id(Certificate.from_bytes(one).public_key) for chain in member.chains for one in chain}
+
+
+def first_end(member: Member) -> dt.datetime:
+    """When the first of a member's certificates ends: the member is good for nothing whole from then on."""
+    return min(Certificate.from_bytes(one).not_after for chain in member.chains for one in chain)
 
 
 _ROLE_PURPOSES: dict[str, frozenset[str]] = {
@@ -229,6 +255,17 @@ def _check_leaves(request: JoinRequest, leaves: Sequence[Certificate]) -> None:
         raise PolicyError(
             f"the request's certificates are not those of a {request.role} called {request.name}",
             fix="make the request with hansa's own command",
+            field="certificates",
+        )
+
+
+def _check_not_revoked(charter: Charter, keys: Sequence[bytes]) -> None:
+    """Every party would ignore such a certificate: a member admitted with it could do nothing, and not know why."""
+    if any(key_id(key) in charter.revoked for key in keys):
+        raise PolicyError(
+            "a key of this request was revoked",
+            why="it belongs to a member that was revoked, or was replaced by a newer one",
+            fix="renew it with --new-keys; a member that was revoked makes a new folder",
             field="certificates",
         )
 

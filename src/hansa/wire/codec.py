@@ -68,7 +68,7 @@ def decode(data: bytes) -> Any:
 
 
 def _decoder(data: bytes) -> cbor2.CBORDecoder:
-    """Few bytes can cost much to read: keys that collide or are maps themselves, patterns to compile. All are refused."""
+    """Few bytes can cost much to read (keys that collide, or are maps; patterns to compile): all are refused."""
     return cbor2.CBORDecoder(
         io.BytesIO(data),
         semantic_decoders=dict.fromkeys(_MEANINGFUL, _meaningless),
@@ -77,7 +77,7 @@ def _decoder(data: bytes) -> cbor2.CBORDecoder:
     )
 
 
-def _meaningless(_decoder: cbor2.CBORDecoder) -> Never:
+def _meaningless(_value: Any, _immutable: bool) -> Never:
     raise ValueError("not a plain value")
 
 

@@ -46,6 +46,21 @@ class Keyring:
             return self._held.setdefault(name, secrets.token_bytes(_BYTES))
         return _kept(self._folder / f"{name}.key")
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a secret of this name; to look makes none."""
+        return name in self._held if self._folder is None else (self._folder / f"{name}.key").exists()
+
+    def forget(self, *names: str) -> None:
+        """Delete these secrets, so that each is made anew when it is next asked for.
+
+        A replaced secret is of no use to its owner, and of use to whoever finds it: an agreement key opens what was
+        recorded of the traffic.
+        """
+        for name in names:
+            self._held.pop(name, None)
+            if self._folder is not None:
+                (self._folder / f"{name}.key").unlink(missing_ok=True)
+
     def signer(self, name: str, party: str) -> Signer:
         """The Ed25519 key of this name, signing for a party."""
         return Signer.from_bytes(party, self.secret(name))

@@ -26,6 +26,7 @@ __all__ = [
     "Answered",
     "CharterShown",
     "CharterTaken",
+    "CheckpointBefore",
     "CheckpointCosigned",
     "CheckpointShown",
     "Counted",
@@ -268,11 +269,18 @@ class AloneGranted(Message):
 
 
 class CheckpointShown(Message):
-    """The hub's newest log checkpoint, with the proof that it extends the one this node saw last."""
+    """The hub's newest log checkpoint, with the proof that it extends the one of size ``since``."""
 
     checkpoint: str
     log_key: str
+    since: Natural
     proof: tuple[bytes, ...]
+
+
+class CheckpointBefore(Message):
+    """The checkpoint that this node saw last has another size: the proof must begin there."""
+
+    size: Natural
 
 
 class CheckpointCosigned(Message):

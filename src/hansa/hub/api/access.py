@@ -49,7 +49,7 @@ Here = Annotated[Context, Depends(context_of)]
 _ASSERTION = APIKeyHeader(
     name="Authorization",
     scheme_name="assertion",
-    description="`Hansa <base64url of a sealed ApiAccess message>`: signed with the researcher's certified key.",
+    description="`Hansa <base64url of a sealed ApiAccess message>`: signed with the researcher's key; good once.",
     auto_error=False,
 )
 _BEARER = HTTPBearer(
@@ -65,11 +65,16 @@ def caller(
     _assertion: Annotated[str | None, Security(_ASSERTION)],
     _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
 ) -> Identity:
-    """Who asks; a request too many is refused."""
+    """Who asks; a request too many is refused, and so is one whose assertion was used before."""
     found = identify(request.headers.get("Authorization", ""), here)
-    wait = here.buckets.take(found.name, now=here.clock().timestamp())
+    now = here.clock()
+    wait = here.buckets.take(found.name, now=now.timestamp())
     if wait > 0:
         raise TooMany("you ask too often", seconds=wait)
+    if found.once and not here.service.store.use_assertion(found.once, found.expires, now=now):
+        raise Unauthenticated(
+            "the assertion was used before", why="each is good for one request", fix="sign a new one", field="nonce"
+        )
     return found
 
 
@@ -98,10 +103,10 @@ def identify(header: str, here: Context) -> Identity:
 def _by_assertion(text: str, here: Context) -> Identity:
     keys = here.service.directory.of("researcher")
     try:
-        name, expires = open_access(text, keys, audience=here.service.name, now=here.clock())
+        opened = open_access(text, keys, audience=here.service.name, now=here.clock())
     except ProtocolError as fault:
         raise Unauthenticated(fault.what, why=fault.why, fix=fault.fix or _FIX, field=fault.field) from None
-    return Identity(name, "researcher", expires)
+    return Identity(opened.name, "researcher", opened.expires, once=opened.id)
 
 
 def _by_token(text: str, here: Context) -> Identity:

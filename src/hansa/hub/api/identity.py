@@ -17,12 +17,13 @@ class Identity:
     """A person that this hub has recognised, until when.
 
     ``name`` is the same person's whichever way they came: a researcher's certificate, a token made in that name,
-    or the configured claim of an identity provider.
+    or the configured claim of an identity provider. ``once`` is the id of a credential that is good for one request.
     """
 
     name: str
     role: Role
     expires: dt.datetime
+    once: bytes = b""
 
     @property
     def reads_all(self) -> bool:

@@ -11,7 +11,9 @@ from hansa.hub.api.problems import PROBLEM
 from hansa.hub.api.shapes import Problem
 from hansa.version import __version__
 
-__all__ = ["PROBLEMS", "describe", "problems"]
+__all__ = ["CBOR", "PROBLEMS", "describe", "problems"]
+
+CBOR = "application/cbor"
 
 _WORDS = {
     400: "The request, or a message in it, cannot be read or verified.",

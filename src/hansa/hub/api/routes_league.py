@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from hansa.hub.api.access import Caller, Here
-from hansa.hub.api.responses import PROBLEMS
+from hansa.hub.api.responses import CBOR, PROBLEMS
 from hansa.hub.api.shapes import Catalogue, CohortOut, MethodOut
 from hansa.model import Dictionary
 
 __all__ = ["league"]
+
+CHARTER = "The sealed `Charter` envelope (deterministic CBOR). Verify it with the root that was agreed at first."
 
 league = APIRouter(tags=["league"], responses=PROBLEMS)
 
@@ -20,6 +22,17 @@ def catalogue(_caller: Caller, here: Here) -> Catalogue:
     fields = MethodOut.model_fields
     methods = here.service.methods.values()
     return Catalogue(methods=tuple(MethodOut(**{name: getattr(method, name) for name in fields}) for method in methods))
+
+
+@league.get(
+    "/charter",
+    response_class=Response,
+    responses={200: {"description": CHARTER, "content": {CBOR: {"schema": {"type": "string", "format": "binary"}}}}},
+    summary="The league's charter",
+)
+def charter(_caller: Caller, here: Here) -> Response:
+    """Who is in the league, with which keys: the newest version, as its root signed it."""
+    return Response(here.service.charter, media_type=CBOR)
 
 
 @league.get("/dictionary", summary="The league's dictionary")

@@ -13,7 +13,7 @@ from hansa.hub.api.access import Caller, Context, Here
 from hansa.hub.api.identity import Identity
 from hansa.hub.api.problems import Conflict, Unsupported
 from hansa.hub.api.reading import run_out, visible_studies, visible_study
-from hansa.hub.api.responses import PROBLEMS, problems
+from hansa.hub.api.responses import CBOR, PROBLEMS, problems
 from hansa.hub.api.shapes import Accepted, Id, StudyOut, StudyPage
 from hansa.model import Decision, Value
 from hansa.wire import open_message
@@ -23,7 +23,6 @@ __all__ = ["studies"]
 
 studies = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
 
-CBOR = "application/cbor"
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 
 

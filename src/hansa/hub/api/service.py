@@ -55,6 +55,11 @@ class ApiService(Protocol):
         ...
 
     @property
+    def charter(self) -> bytes:
+        """The newest charter, as the root signed it."""
+        ...
+
+    @property
     def tokens(self) -> Path | None:
         """The file of personal tokens; without one there are none."""
         ...
