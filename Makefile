@@ -1,4 +1,4 @@
-.PHONY: demo demo-network test bench setup setup-run lint clean
+.PHONY: demo demo-network test bench fuzz setup setup-run lint clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -20,6 +20,11 @@ lint: setup
 
 bench: setup
 	$(PYTHON) -m benchmarks.run
+
+# Every decoder under atheris: make fuzz SECONDS=60 TARGETS="codec study"
+fuzz: setup
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	$(PYTHON) tests/fuzz/fuzz_run.py $(or $(SECONDS),60) $(TARGETS)
 
 setup-run: $(VENV)/.run
 setup: $(VENV)/.dev

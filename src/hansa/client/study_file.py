@@ -11,6 +11,7 @@ import yaml
 
 from hansa.errors import StudyError
 from hansa.model import Dictionary, Study, read_value
+from hansa.model.yaml import parse_yaml
 from hansa.stats.catalogue import catalogue
 from hansa.stats.question import read_question
 from hansa.wire.identifiers import new_id
@@ -63,7 +64,7 @@ def check_study(study: Study, dictionary: Dictionary) -> tuple[str, ...]:
 
 def _load(path: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as fault:
         raise StudyError(
             f"{path} cannot be read", why=fault.strerror or "", fix="give the path of a study file"

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from hansa.errors import PolicyError
 from hansa.governance.rules import CallerOwnsData, Rule
 from hansa.model import Identifier, Value, read_value
+from hansa.model.yaml import parse_yaml
 
 __all__ = ["Policy", "owner_policy", "policy_hash", "policy_label", "read_policy"]
 
@@ -125,7 +126,7 @@ class _PolicyLoader(yaml.SafeLoader):
 
 def _parse(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_PolicyLoader)  # noqa: S506  # a subclass of the safe loader
+        return parse_yaml(text, _PolicyLoader)
     except yaml.YAMLError as invalid:
         mark = getattr(invalid, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else ""

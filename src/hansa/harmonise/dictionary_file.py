@@ -10,6 +10,7 @@ import yaml
 
 from hansa.errors import DictionaryError
 from hansa.model import Dictionary, read_value
+from hansa.model.yaml import parse_yaml
 
 __all__ = ["dictionary_to_yaml", "read_dictionary"]
 
@@ -75,7 +76,7 @@ def _text(source: str | Path) -> str:
 
 def _parse(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return parse_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark is not None else "the text"

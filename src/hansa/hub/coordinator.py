@@ -14,7 +14,7 @@ from typing import Any
 
 from hansa.engine import JournalEntry, Outcome, Progress, SiteAnswer, replay
 from hansa.engine.journal import Journalled
-from hansa.errors import Refused, StudyError, Unreachable
+from hansa.errors import ProtocolError, Refused, StudyError, Unreachable
 from hansa.hub.log import HubLog
 from hansa.hub.presence import Presence
 from hansa.hub.rounds import Exchange, HubRun
@@ -123,8 +123,11 @@ class Hub:
             made = self._exchange.open(node, answer, DecisionMade)
             if isinstance(made, Declined):
                 raise StudyError(made.what, why="a node could not read the study", fix=made.fix)
+            decision, permit = made.read()
+            if (decision.study, decision.node) != (study, node):
+                raise ProtocolError("a node answers with a decision that is not its own on this study")
             self._log(study, "decision", answer)
-            self._store.save_decision(study, node, answer, made.permit is not None)
+            self._store.save_decision(study, node, answer, permit is not None)
 
     def _answers_of(self, messages: Mapping[str, bytes]) -> Mapping[str, bytes]:
         """The answers of those nodes that do answer."""
@@ -267,8 +270,11 @@ class Hub:
         found = self._exchange.open(node, answer, SiteReleased)
         if isinstance(found, Declined):
             return SiteAnswer(node, None, refused=found.code)
+        result = found.read()
+        if (found.node, found.study, found.analysis) != (node, study, analysis):
+            raise ProtocolError("a node answers with another release than it was asked for")
         self._log(study, "release", answer)
-        return SiteAnswer(node, json.loads(found.result), signed=answer)
+        return SiteAnswer(node, result, signed=answer)
 
     def _question(self, study: str, analysis: str) -> tuple[Study, Question]:
         found = _study_in(self._sealed(study))
@@ -321,6 +327,7 @@ class Hub:
     ) -> Outcome:
         study = question.study.id
         entries = self._store.entries_of(study)
+        witnesses = {node: self._witnesses[node] for node in roster if node in self._witnesses}
         provenance = {
             "schema": "provenance/1.0",
             "study": study,
@@ -335,7 +342,7 @@ class Hub:
             "checks": list(checks),
             "dictionary": "inferred from all frames together" if question.dictionary.inferred else "declared",
         }
-        return Outcome(result, provenance, self.log.prove(entries, roster))
+        return Outcome(result, provenance, self.log.prove(entries, witnesses))
 
 
 @lru_cache(maxsize=64)

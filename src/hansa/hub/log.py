@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hansa.errors import Unreachable
+from hansa.errors import LogError, ProtocolError, Unreachable
 from hansa.hub.rounds import Exchange
 from hansa.log import (
     Checkpoint,
     LogEntry,
     ProofBundle,
     VerifierKey,
+    add_signatures,
     consistency_proof,
     format_verifier_key,
     make_bundle,
+    parse_note,
+    parse_verifier_key,
     root_hash,
     sign_checkpoint,
     verifier_key,
+    verify_cosignatures,
 )
 from hansa.store import HubStore
 from hansa.wire.messages import CheckpointBefore, CheckpointCosigned, CheckpointShown, Declined
@@ -44,23 +48,23 @@ class HubLog:
         """Commit to an event, of a study or of none; its index."""
         return self._store.append(kind, payload, study)
 
-    def prove(self, entries: Sequence[int], witnesses: Sequence[str]) -> ProofBundle:
-        """Proofs of these entries under a fresh checkpoint that the witnesses have cosigned."""
+    def prove(self, entries: Sequence[int], witnesses: Mapping[str, str]) -> ProofBundle:
+        """Proofs of these entries under a fresh checkpoint that the witnesses (verifier keys by name) have cosigned."""
         size = self._store.log_size
         note = sign_checkpoint(Checkpoint(self._origin, size, root_hash(self._store, size)), self._key)
-        lines = [line for line in (self._cosigned(node, note, size) for node in witnesses) if line]
+        lines = [line for node, key in witnesses.items() if (line := self._cosigned(node, key, note, size))]
         kept = [LogEntry(*self._store.entry(index), index) for index in entries]
         return make_bundle(kept, nodes=self._store, checkpoint=note, log_key=self.verifier, witnesses=lines)
 
-    def _cosigned(self, node: str, note: str, size: int) -> str | None:
-        """A node's witness line; a node that does not answer is left out, and the reader sees who signed."""
+    def _cosigned(self, node: str, key: str, note: str, size: int) -> str | None:
+        """A node's witness line; one that does not come, or not verify (it would spoil the others), is left out."""
         try:
             answer = self._shown(node, note, size, since=self._store.witnessed(node))
             if isinstance(answer, CheckpointBefore) and answer.size <= size:
                 answer = self._shown(node, note, size, since=answer.size)
-        except Unreachable:
+        except (ProtocolError, Unreachable):
             return None
-        if not isinstance(answer, CheckpointCosigned):
+        if not isinstance(answer, CheckpointCosigned) or not _verifies(answer.signature, key, note):
             return None
         self._store.save_witnessed(node, size)
         return answer.signature
@@ -72,3 +76,10 @@ class HubLog:
         key = format_verifier_key(self.verifier)
         shown = CheckpointShown(checkpoint=note, log_key=key, since=since, proof=tuple(proof))
         return self._exchange.one_of(node, shown, CheckpointCosigned, CheckpointBefore)
+
+
+def _verifies(line: str, key: str, note: str) -> bool:
+    try:
+        return bool(verify_cosignatures(parse_note(add_signatures(note, [line])), [parse_verifier_key(key)]))
+    except LogError:
+        return False

@@ -1,6 +1,6 @@
 """Frozen value types: what crosses between parties, before any of them acts on it."""
 
-from hansa.model.base import CountryCode, Identifier, Value, read_value
+from hansa.model.base import CountryCode, Identifier, Value, read_json, read_value
 from hansa.model.decision import Decision, Finding, Permit, Verdict, strictest
 from hansa.model.dictionary import Dictionary, Variable, VariableType
 from hansa.model.party import Party, PartyKind
@@ -24,6 +24,7 @@ __all__ = [
     "Variable",
     "VariableType",
     "Verdict",
+    "read_json",
     "read_value",
     "strictest",
 ]

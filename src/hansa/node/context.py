@@ -21,7 +21,7 @@ from hansa.governance import (
     still_consented,
 )
 from hansa.model import Study
-from hansa.node.rows import STEP_FAILED, Rows, Work
+from hansa.node.rows import STEP_FAILED, Rows, Work, stepping
 from hansa.node.run import disclosure_refused
 from hansa.privacy.rules import Breach
 from hansa.privacy.thresholds import Thresholds, tighten
@@ -107,7 +107,7 @@ class NodeContext:
     def select(self, study: Study, analysis: str, people: AbstractBitMap) -> Rows:
         """The rows of a question among these people."""
         question = self.question(study, analysis)
-        with self.at_work(study.id):
+        with self.at_work(study.id), stepping():
             return self.work.select(question, analysis, people)
 
     @contextmanager

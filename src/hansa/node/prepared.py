@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pyroaring import BitMap
 
+from hansa.errors import ProtocolError
 from hansa.formula import Expr, parse_expression
 from hansa.model.exposure import Exposure, FloatArray
 from hansa.node.analysis_set import AnalysisSet
@@ -99,8 +100,17 @@ def preparation_key(preparation: Preparation, arguments: Arguments) -> bytes:
 
 
 def reads(preparation: Preparation, arguments: Arguments) -> tuple[Expr, ...]:
-    """The expressions that a preparation reads, parsed."""
-    return tuple(parse_expression(text) for text in preparation.reads(arguments))
+    """The expressions that a preparation reads, parsed.
+
+    Raises
+    ------
+    ProtocolError
+        If the arguments, which are the hub's word, are none that the preparation knows.
+    """
+    try:
+        return tuple(parse_expression(text) for text in preparation.reads(arguments))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise ProtocolError("a round's arguments are not those of its step") from None
 
 
 def prepare(preparation: Preparation, arguments: Arguments, among: AnalysisSet) -> Prepared:

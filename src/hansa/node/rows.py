@@ -7,20 +7,23 @@ stay on the gate's side.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from pyroaring import AbstractBitMap, BitMap
 
-from hansa.errors import Refused
+from hansa.errors import HansaError, MethodError, Refused
 from hansa.model import Dictionary
 from hansa.node.prepared import Asking, Counted
 from hansa.privacy.counts import Tally
 from hansa.stats.contract import Arguments, Inputs, Step, Totals
 from hansa.stats.question import Question
 
-__all__ = ["STEP_FAILED", "Found", "Observed", "Rows", "Work", "step_failed"]
+__all__ = ["STEP_FAILED", "Found", "Observed", "Rows", "Work", "step_failed", "stepping"]
 
+_FAILED = "the step failed at this node"
 STEP_FAILED = "step"
 """The reason of a refusal that is about the step, not about what was asked."""
 
@@ -96,3 +99,19 @@ class Work(Protocol):
 def step_failed(what: str, *, why: str, fix: str = "ask its custodian") -> Refused:
     """A step that came to nothing. ``what`` is told outside, and says nothing of data; ``why`` is the steward's."""
     return Refused(what, why=why, fix=fix, reason=STEP_FAILED)
+
+
+@contextmanager
+def stepping() -> Iterator[None]:
+    """What a step raises is its failure, in a process apart or in this one; refusals are not the step's.
+
+    The text of what is none of Hansa's errors may hold data, so its name alone is kept.
+    """
+    try:
+        yield
+    except MethodError as fault:  # such as arrays of other shapes than were declared
+        raise step_failed(_FAILED, why=fault.what) from None
+    except HansaError:
+        raise
+    except Exception as fault:
+        raise step_failed(_FAILED, why=type(fault).__name__) from None

@@ -19,7 +19,7 @@ from hansa.model.exposure import FloatArray
 from hansa.node.comparisons import Past, all_past, comparisons, epochs_digest, judge_comparison, numbers_of, remembered
 from hansa.node.prepared import Asking, exposure_key, preparation_key, reads
 from hansa.node.prepared import Counted as CountedExposures
-from hansa.node.rows import Found, Rows
+from hansa.node.rows import Found, Rows, stepping
 from hansa.privacy.counts import Tally
 from hansa.privacy.fixed_point import Lanes, decode, encode
 from hansa.privacy.history import Population, given_away
@@ -151,7 +151,8 @@ class NodeRun:
         self.next_round += 1
         judged = exposure_key(step.preparation, asked.arguments) in self.judged
         asking = None if judged else Asking(frozenset(self.roster), self.epochs, self.limits)
-        found = self.rows.ask(step, asked.arguments, asked.inputs, asking)
+        with stepping():
+            found = self.rows.ask(step, asked.arguments, asked.inputs, asking)
         blocks, pairs, tally = self._tally(asked, found)
         values = np.concatenate([np.ravel(found.sums[o.name]) for o in step.outputs] or [np.zeros(0)])
         self._check_bounds(step, found)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hansa.errors import HansaError, HeadroomError, ProtocolError, Refused, StudyError
+from hansa.errors import HansaError, HeadroomError, LogError, ProtocolError, Refused, StudyError
 from hansa.governance import ConsentRegister
 from hansa.node.context import NodeContext
 from hansa.node.releases import grant_alone, release
@@ -100,6 +100,8 @@ class Node:
             what = f"{refusal.field}: {refusal.what}" if refusal.field else refusal.what
             return Declined(code=refusal.code, what=what, fix=refusal.fix)
         self.context.store.note_event("fault", "", f"{refusal.code}: {refusal.what}")
+        if isinstance(refusal, LogError):  # the log is the hub's, and nothing of this node stands in it
+            return Declined(code=refusal.code, what=refusal.what, fix=refusal.fix)
         return _FAULT
 
 

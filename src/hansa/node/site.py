@@ -11,7 +11,7 @@ from hansa.errors import NotEstimable
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
 from hansa.node.prepared import Asking, Counted, exposure_key
-from hansa.node.rows import Observed, Rows
+from hansa.node.rows import Observed, Rows, stepping
 from hansa.privacy.counts import Tally
 from hansa.privacy.history import Population, comparable, differences, isolates_few, judge_differences
 from hansa.privacy.rules import Breach, judge, judge_cross, judge_parameters
@@ -48,7 +48,8 @@ def observe(rows: Rows, asking: Asking) -> Observed:
 
 def estimate(node: str, rows: Rows, past: Sequence[Population], limits: Thresholds, *, epoch: str) -> SiteEstimate:
     """The question's result over this node's rows, every sum behind it judged."""
-    observed = rows.estimate(Asking(frozenset({node}), epoch, limits))
+    with stepping():
+        observed = rows.estimate(Asking(frozenset({node}), epoch, limits))
     breaches: list[Breach] = []
     found: dict[str, Population] = {}
     for seen in observed.seen:

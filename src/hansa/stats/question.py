@@ -116,8 +116,7 @@ def read_question(study: Study, analysis: str, dictionary: Dictionary, methods: 
     variables = derived_variables(study.derive, dictionary.by_name)
     field = f"analyses.{analysis}"
     population = _population(study, asked, variables, field=f"{field}.population")
-    needed = (*method.complete(asked.arguments, variables), *asked.complete)
-    complete = tuple(parse_expression(text, field=field) for text in dict.fromkeys(needed))
+    complete = _complete(method, asked, variables, field=field)
     for expression in complete:
         check_expression(expression, variables)
     parts = [*complete, *([population] if population is not None else [])]
@@ -149,6 +148,20 @@ def _method(asked: Analysis, methods: Mapping[str, Method], *, field: str) -> Me
     if asked.sites and not method.site_release:
         raise StudyError(f"{method.name} gives no estimate of one site", fix="leave sites out", field=field)
     return method
+
+
+def _complete(method: Method, asked: Analysis, variables: Mapping[str, Variable], *, field: str) -> tuple[Expr, ...]:
+    """The expressions on which people are complete; a method that stumbles over its arguments was given wrong ones."""
+    try:
+        needed = dict.fromkeys((*method.complete(asked.arguments, variables), *asked.complete))
+        return tuple(parse_expression(text, field=field) for text in needed)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        raise StudyError(
+            f"these are no arguments of {method.name}",
+            why="one is missing, or of another kind",
+            fix="see the method's arguments in the reference",
+            field=f"{field}.arguments",
+        ) from None
 
 
 def _population(study: Study, asked: Analysis, variables: Mapping[str, Variable], *, field: str) -> Expr | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Never
 
 import cbor2
 import numpy as np
@@ -26,6 +26,8 @@ SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 """Types that stand for themselves."""
 _MULTI_DIMENSIONAL = 40  # RFC 8746, section 3.1.1: row-major array
 _TYPED: dict[int, str] = {71: "<u8", 79: "<i8", 86: "<f8"}  # RFC 8746, section 2.1: little-endian typed arrays
+_MEANINGFUL = (0, 1, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+"""Tags that cbor2 makes something of (dates, regular expressions, references): none of it is a plain value."""
 _TAG_OF: dict[str, int] = {"u8": 71, "i8": 79, "f8": 86}
 
 
@@ -55,15 +57,28 @@ def decode(data: bytes) -> Any:
     """
     if len(data) > MAX_BYTES:
         raise ProtocolError("a message is too large", why=f"at most {MAX_BYTES} bytes are read")
-    stream = io.BytesIO(data)
     try:
-        tagged = cbor2.CBORDecoder(stream).decode()
+        tagged = _decoder(data).decode()
         canonical = cbor2.dumps(tagged, canonical=True)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as fault:
         raise ProtocolError("a message is not CBOR", why=type(fault).__name__) from None
     if canonical != data:
         raise ProtocolError("a message is not in the deterministic encoding", why="RFC 8949, section 4.2")
     return _plain(tagged, 0)
+
+
+def _decoder(data: bytes) -> cbor2.CBORDecoder:
+    """Few bytes can cost much to read (keys that collide, or are maps; patterns to compile): all are refused."""
+    return cbor2.CBORDecoder(
+        io.BytesIO(data),
+        semantic_decoders=dict.fromkeys(_MEANINGFUL, _meaningless),
+        max_depth=_MAX_DEPTH + 4,  # an array is a tag around a list around a tag
+        strict_hashable_types=True,
+    )
+
+
+def _meaningless(_value: Any, _immutable: bool) -> Never:
+    raise ValueError("not a plain value")
 
 
 def _tagged(value: Any, depth: int) -> Any:

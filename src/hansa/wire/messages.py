@@ -8,6 +8,7 @@ the further parts of a long share). A node that refuses answers ``Declined`` ins
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
-from hansa.errors import StudyError
-from hansa.model import Study, Value, read_value
+from hansa.errors import ProtocolError, StudyError
+from hansa.model import Decision, Permit, Study, Value, read_json
 from hansa.wire.envelope import Message
 
 __all__ = [
@@ -58,6 +59,13 @@ def _numbers(value: Any) -> Any:
     return value
 
 
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError("not finite")
+    return value
+
+
 Lanes = Annotated[NDArray[np.uint64], AfterValidator(_lanes)]
 Numbers = Annotated[NDArray[np.float64], AfterValidator(_numbers)]
 Natural = Annotated[int, Ge(0)]
@@ -76,11 +84,7 @@ class StudySubmitted(Message):
         StudyError
             Naming the field that is wrong, never showing what stands in it.
         """
-        try:
-            content = json.loads(self.study)
-        except ValueError:
-            raise StudyError("a study is no JSON", fix="submit it with hansa's own client") from None
-        return read_value(Study, content)
+        return read_json(Study, self.study)
 
 
 class DecisionMade(Message):
@@ -89,6 +93,23 @@ class DecisionMade(Message):
     study: str
     decision: bytes
     permit: bytes | None
+
+    def read(self) -> tuple[Decision, Permit | None]:
+        """The decision and the permit themselves, which are this study's.
+
+        Raises
+        ------
+        ProtocolError
+            If they are another's, contradict each other, or are none.
+        """
+        try:
+            decision = read_json(Decision, self.decision)
+            permit = None if self.permit is None else read_json(Permit, self.permit)
+        except StudyError as fault:
+            raise ProtocolError("a node's decision cannot be read", why=fault.field) from None
+        if {self.study, decision.study, self.study if permit is None else permit.study} != {self.study}:
+            raise ProtocolError("a node decides about another study than it was asked")
+        return decision, permit
 
 
 class RunOpen(Message):
@@ -209,6 +230,22 @@ class SiteReleased(Message):
     analysis: str
     result: bytes
     checks: tuple[str, ...]
+
+    def read(self) -> dict[str, Any]:
+        """The result itself.
+
+        Raises
+        ------
+        ProtocolError
+            If it is no result: JSON has no other numbers than finite ones.
+        """
+        try:
+            found = json.loads(self.result, parse_float=_finite, parse_constant=_finite)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise ProtocolError("what a node released is no result")
+        return found
 
 
 class AloneAsked(Message):

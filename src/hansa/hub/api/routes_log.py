@@ -40,7 +40,7 @@ class Sizes(Value):
 def checkpoint(_caller: Caller, here: Here) -> CheckpointOut:
     """The signed size and root of the log now. Keys that come from the hub prove nothing about it: pin them."""
     log_key, witness_keys = here.service.hub.proof_keys()
-    note = here.service.hub.log.prove((), ()).checkpoint
+    note = here.service.hub.log.prove((), {}).checkpoint
     return CheckpointOut(checkpoint=note, log_key=log_key, witness_keys=witness_keys)
 
 
