@@ -117,6 +117,21 @@ def test_an_answer_of_a_round_changed_in_any_way_ends_the_run_by_name(league: Lo
         assert codes.count("protocol") > 50
 
 
+@pytest.mark.parametrize("field", ["study", "run", "round", "attempt", "part"])
+def test_an_answer_to_something_else_than_was_asked_is_refused(league: LocalLeague, study: Study, field: str) -> None:
+    tape = Recording(InProcess({name: node.handle for name, node in league.nodes.items()}))
+    run, question = hub_run(league, study, "q", wrap=lambda _inner: tape)
+    play(run, question, Kept())
+    number = [peek(answers[LIAR]).kind for answers in tape.given].index("answered")
+    honest = tape.given[number][LIAR]
+    body = contents(honest)
+    other = body[field] + 1 if isinstance(body[field], int) else "another"
+    lie = forged_envelope(honest, league.keys.nodes[LIAR], payload=encode({**body, field: other}))
+    again, journal = _again(league, run, question, Played(tape.given, (number, lie))), Kept()
+    assert ended(partial(play, again, question, journal)) == "protocol"
+    assert journal.kept == []
+
+
 def _again(league: LocalLeague, run: HubRun, question: Question, played: Played) -> HubRun:
     exchange = Exchange(league.keys.hub, league.keys.directory, played)
     return HubRun(exchange, question, run=run.run, analysis="q", roster=run.roster)

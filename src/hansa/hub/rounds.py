@@ -155,8 +155,8 @@ class HubRun:
         if len(parts) != 1:
             raise ProtocolError("the nodes answer in different numbers of parts")
         further = range(1, parts.pop())
-        rest = (_sum_of_part(self._ask(PartAsked(**place, part=part), Answered), part) for part in further)
-        return np.concatenate([_sum_of_part(answers, 0), *rest], axis=1)
+        rest = (_sum_of_part(self._ask(PartAsked(**place, part=part), Answered), place, part) for part in further)
+        return np.concatenate([_sum_of_part(answers, place, 0), *rest], axis=1)
 
     def _ask(self, message: Message, expected: type[M]) -> dict[str, tuple[bytes, M]]:
         return self._exchange.ask(self.roster, message, expected)
@@ -242,9 +242,10 @@ class HubRun:
         )
 
 
-def _sum_of_part(answers: Mapping[str, tuple[bytes, Answered]], part: int) -> Lanes:
-    if any(message.part != part for _, message in answers.values()):
-        raise ProtocolError("a node answers with another part than it was asked for")
+def _sum_of_part(answers: Mapping[str, tuple[bytes, Answered]], place: Mapping[str, Any], part: int) -> Lanes:
+    wanted = {**place, "part": part}
+    if any(getattr(message, name) != value for _, message in answers.values() for name, value in wanted.items()):
+        raise ProtocolError("a node answers with another round or part than it was asked for")
     if len({message.lanes.shape for _, message in answers.values()}) != 1:
         raise ProtocolError("the nodes' answers have different lengths")
     return total_of([message.lanes for _, message in answers.values()])
