@@ -24,8 +24,8 @@ from hansa.model import Value
 
 __all__ = ["ALGORITHMS", "Issuer", "OidcSettings"]
 
-ALGORITHMS = ("RS256", "ES256", "EdDSA", "Ed25519")
-"""What a signature may be made with; ``Ed25519`` is the later name of ``EdDSA`` (RFC 9864)."""
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+"""What a signature may be made with: by a private key, never a shared secret. ``Ed25519`` is ``EdDSA`` (RFC 9864)."""
 
 _KEPT = dt.timedelta(hours=1)
 _BETWEEN = dt.timedelta(seconds=10)  # unknown key ids cost the provider one request in this time, whoever sends them
