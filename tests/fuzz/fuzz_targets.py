@@ -29,8 +29,8 @@ from hansa.log import bundle_from_json, bundle_to_json, cosign, open_checkpoint,
 from hansa.log import verify_bundle as verify
 from hansa.model import Study
 from hansa.node.config import NodeConfig
-from hansa.node.crossing import error_in, found_in, observed_in
 from hansa.node.prepared import reads
+from hansa.node.worker.crossing import error_in, found_in, observed_in
 from hansa.stats.catalogue import catalogue
 from hansa.stats.question import read_question
 from hansa.wire import Message, decode, encode, key_id, open_message, peek, seal, verify_chain

@@ -17,11 +17,11 @@ from hansa.examples import heart, heart_dictionary, heart_policies, heart_study
 from hansa.hub.config import HubConfig, HubFolder, found_league
 from hansa.model import Party
 from hansa.node import stewarding
-from hansa.node.apart import WorkApart
 from hansa.node.config import NodeFolder
 from hansa.node.daemon import pause, resume
 from hansa.node.doctor import examine
 from hansa.node.opening import open_node
+from hansa.node.worker.apart import WorkApart
 from hansa.store import NodeStore
 from hansa.testing.network import league_folders
 from hansa.wire import open_message, seal

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from faulty_worker import FAULTS, METHOD, STEP
 
-from hansa.node import partitions
+from hansa.node.dask import partitions
 from hansa.stats.catalogue import catalogue
 from hansa.stats.contract import Arrays, Inputs
 

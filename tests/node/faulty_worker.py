@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from hansa.node.confine import confine
+from hansa.node.worker.confine import confine
 
 WEAKER = confine(sys.argv[1:]) if __name__ == "__main__" else ()
 
@@ -175,7 +175,7 @@ METHOD = Method("faulty", 1, "Ages, added up", (STEP,), _plan, lambda _a, _v: ("
 
 
 def _serve() -> None:
-    from hansa.node import serving  # noqa: PLC0415  # tests that only import the method need no worker
+    from hansa.node.worker import serving  # noqa: PLC0415  # tests that only import the method need no worker
     from hansa.stats.catalogue import catalogue  # noqa: PLC0415  # as above
 
     installed = {**catalogue(), METHOD.name: METHOD}

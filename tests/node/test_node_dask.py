@@ -24,9 +24,9 @@ from hansa.errors import DataError, HansaError, NotEstimable, PolicyError, Refus
 from hansa.examples import heart, heart_dictionary
 from hansa.harmonise import read_chunks
 from hansa.node import analysis_set, work
-from hansa.node.cluster import Cluster, connect, describe
-from hansa.node.clustered import RowsClustered, WorkClustered
 from hansa.node.config import NodeFolder
+from hansa.node.dask.cluster import Cluster, connect, describe
+from hansa.node.dask.clustered import RowsClustered, WorkClustered
 from hansa.node.doctor import examine
 from hansa.node.opening import _work
 from hansa.node.rows import Work
@@ -54,7 +54,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Partitions of at most a hundred rows; patience with workers that start on a machine that is busy."""
-    monkeypatch.setattr("hansa.node.cluster._CONNECTING", 90.0)
+    monkeypatch.setattr("hansa.node.dask.cluster._CONNECTING", 90.0)
     for module in (analysis_set, work):
         monkeypatch.setattr(module, "read_chunks", partial(read_chunks, chunk_rows=100))
 
@@ -253,7 +253,7 @@ def test_a_cluster_that_goes_is_used_again_when_it_is_back(
     assert ask(ages) == SUM
     cluster.end()
     with monkeypatch.context() as patch:
-        patch.setattr("hansa.node.cluster._CONNECTING", 0.5)
+        patch.setattr("hansa.node.dask.cluster._CONNECTING", 0.5)
         with pytest.raises(Refused, match="could not be run") as told:
             ask(ages)
     assert told.value.reason == "step"
@@ -309,7 +309,7 @@ def test_a_node_is_opened_on_the_cluster_that_its_settings_name(cluster: DaskClu
 
 
 def test_a_cluster_that_is_not_there_shows_when_the_data_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hansa.node.cluster._CONNECTING", 0.5)
+    monkeypatch.setattr("hansa.node.dask.cluster._CONNECTING", 0.5)
     with pytest.raises(DataError, match="cannot be reached"):
         connect("tcp://127.0.0.1:9")
     with pytest.raises(HansaError, match="cannot be reached"):

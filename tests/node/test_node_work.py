@@ -28,12 +28,12 @@ from hansa.errors import DataError, FormulaError, HansaError, NotEstimable, Prot
 from hansa.examples import heart, heart_dictionary
 from hansa.formula import parse_expression
 from hansa.model import Dictionary, Party, Purpose, Study, Variable
-from hansa.node.apart import WorkApart
-from hansa.node.crossing import error_in, error_out
-from hansa.node.pipes import receive, send
 from hansa.node.prepared import Asking
 from hansa.node.rows import Work
 from hansa.node.work import WorkHere, codes_kept_in, open_work
+from hansa.node.worker.apart import WorkApart
+from hansa.node.worker.crossing import error_in, error_out
+from hansa.node.worker.pipes import receive, send
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.catalogue import catalogue
 from hansa.stats.contract import Request
@@ -409,7 +409,7 @@ def test_a_worker_ends_with_its_node_even_in_a_step(tmp_path: Path) -> None:
         from faulty_worker import FAULTS, METHOD, STEP
         from hansa.examples import heart, heart_dictionary
         from hansa.model import Party, Purpose, Study
-        from hansa.node.apart import WorkApart
+        from hansa.node.worker.apart import WorkApart
         from hansa.node.work import codes_kept_in
         from hansa.stats.question import read_question
         from hansa.store import NodeStore
@@ -448,7 +448,7 @@ def test_a_machine_without_namespaces_and_landlock_is_reported() -> None:
             def unshare(self, *_): return -1
             def syscall(self, *_): return -1
         ctypes.CDLL = lambda *_, **__: Refusing()
-        from hansa.node.confine import confine
+        from hansa.node.worker.confine import confine
         print(*confine(()), sep="\\n")
     """)
     assert [word.split(":")[0] for word in told] == ["no network namespace", "no Landlock"]
@@ -474,7 +474,7 @@ def test_where_only_python_refuses_it_still_does(tmp_path: Path) -> None:
     told = python(
         f"""
         import os, socket, subprocess, sys
-        from hansa.node.confine import refuse_in_python
+        from hansa.node.worker.confine import refuse_in_python
         f = sys.argv[1]
         refuse_in_python()
         print(len(open(f).read()))

@@ -108,7 +108,7 @@ def _compute(folder: NodeFolder) -> str:
     config = folder.config
     if config.compute.dask is None:
         return "steps run in processes apart" if config.isolate else "steps run in the node's own process"
-    from hansa.node.cluster import describe  # noqa: PLC0415  # needs the optional package distributed
+    from hansa.node.dask.cluster import describe  # noqa: PLC0415  # needs the optional package distributed
 
     return f"steps run on {describe(config.compute.dask)}"
 

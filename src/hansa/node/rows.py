@@ -1,7 +1,7 @@
 """The seam between a node's gate and its rows: what may be asked of them, and what comes back.
 
 Whatever touches rows goes through :class:`Work`, in this process (:mod:`hansa.node.work`) or in a process that
-holds the data and nothing else (:mod:`hansa.node.apart`). Keys, masks, permits, judging, ledger and history
+holds the data and nothing else (:mod:`hansa.node.worker.apart`). Keys, masks, permits, judging, ledger and history
 stay on the gate's side.
 """
 

@@ -13,7 +13,6 @@ from pyroaring import AbstractBitMap, BitMap
 from hansa.harmonise import DataLike, encode_persons, open_source, read_chunks
 from hansa.model import Dictionary
 from hansa.node.analysis_set import AnalysisSet, Data, select_people
-from hansa.node.apart import Encode, WorkApart
 from hansa.node.keeping import Kept
 from hansa.node.prepared import (
     Asking,
@@ -28,6 +27,7 @@ from hansa.node.prepared import (
 )
 from hansa.node.rows import Found, Observed, Work
 from hansa.node.site import observe
+from hansa.node.worker.apart import Encode, WorkApart
 from hansa.stats.contract import Arguments, Inputs, Share, Step, share, zero_totals
 from hansa.stats.question import Question
 
@@ -84,8 +84,8 @@ def _opened(data: DataLike, dictionary: Dictionary, encode: Encode) -> Data:
 
 
 def _clustered(data: DataLike, dictionary: Dictionary, encode: Encode, address: str, seconds: float | None) -> Work:
-    from hansa.node.cluster import Cluster  # noqa: PLC0415  # needs the optional package distributed
-    from hansa.node.clustered import WorkClustered  # noqa: PLC0415  # as above
+    from hansa.node.dask.cluster import Cluster  # noqa: PLC0415  # needs the optional package distributed
+    from hansa.node.dask.clustered import WorkClustered  # noqa: PLC0415  # as above
 
     return WorkClustered(_opened(data, dictionary, encode), Cluster(address, seconds))
 

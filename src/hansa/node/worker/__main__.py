@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from hansa.node.confine import confine
+from hansa.node.worker.confine import confine
 
 __all__ = ["main"]
 
@@ -15,7 +15,7 @@ __all__ = ["main"]
 def main() -> None:
     """Confine this process to reading the files named, and serve."""
     weaker = confine(sys.argv[1:])
-    from hansa.node.serving import serve  # noqa: PLC0415  # it starts threads, which must be confined too
+    from hansa.node.worker.serving import serve  # noqa: PLC0415  # it starts threads, which must be confined too
 
     serve(weaker)
 

@@ -14,7 +14,7 @@ from hansa.harmonise import Source
 from hansa.harmonise.files import connect
 from hansa.harmonise.source import record_batches
 from hansa.harmonise.stream import Stream, stream_of
-from hansa.node.crossing import Plain, error_in, error_out
+from hansa.node.worker.crossing import Plain, error_in, error_out
 
 __all__ = ["Feed", "fed_source"]
 

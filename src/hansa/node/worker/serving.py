@@ -19,12 +19,12 @@ from hansa.errors import HansaError, ProtocolError
 from hansa.harmonise import Source, open_source, read_chunks
 from hansa.model import Dictionary, Study
 from hansa.node.analysis_set import Data
-from hansa.node.child import EXIT_MEMORY
-from hansa.node.confine import limit_memory, refuse_in_python
-from hansa.node.crossing import Plain, asking_in, error_out, found_out, observed_out
-from hansa.node.feed import fed_source
-from hansa.node.pipes import receive, send
 from hansa.node.work import RowsHere, WorkHere
+from hansa.node.worker.child import EXIT_MEMORY
+from hansa.node.worker.confine import limit_memory, refuse_in_python
+from hansa.node.worker.crossing import Plain, asking_in, error_out, found_out, observed_out
+from hansa.node.worker.feed import fed_source
+from hansa.node.worker.pipes import receive, send
 from hansa.stats.catalogue import catalogue
 from hansa.stats.contract import Step
 from hansa.stats.question import read_question

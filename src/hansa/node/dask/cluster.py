@@ -14,9 +14,9 @@ from contextlib import suppress
 from typing import TypeVar
 
 from hansa.errors import DataError, Refused
-from hansa.node import partitions
-from hansa.node.crossing import Plain, error_in
+from hansa.node.dask import partitions
 from hansa.node.rows import step_failed
+from hansa.node.worker.crossing import Plain, error_in
 from hansa.version import __version__
 
 try:

@@ -17,14 +17,14 @@ from pyroaring import AbstractBitMap, BitMap
 
 from hansa.model import Dictionary
 from hansa.model.exposure import FloatArray
-from hansa.node import partitions
 from hansa.node.analysis_set import AnalysisSet, Data, select_people
-from hansa.node.cluster import Cluster, Lost
-from hansa.node.crossing import Plain
+from hansa.node.dask import partitions
+from hansa.node.dask.cluster import Cluster, Lost
 from hansa.node.keeping import Kept
 from hansa.node.prepared import Asking, Counted, count_exposures, count_weights, preparation_key, reads
 from hansa.node.rows import Found, Observed, step_failed
 from hansa.node.site import observe
+from hansa.node.worker.crossing import Plain
 from hansa.stats.contract import Arguments, Frame, Inputs, Share, Step, zero_totals
 from hansa.stats.question import Question
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from hansa.errors import ProtocolError, Refused
-from hansa.node.crossing import Plain, error_in
-from hansa.node.feed import Feed
-from hansa.node.pipes import receive, send
 from hansa.node.rows import step_failed
+from hansa.node.worker.crossing import Plain, error_in
+from hansa.node.worker.feed import Feed
+from hansa.node.worker.pipes import receive, send
 
 __all__ = ["EXIT_MEMORY", "Child"]
 

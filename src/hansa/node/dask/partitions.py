@@ -12,7 +12,7 @@ from typing import Any
 
 from hansa.errors import HansaError, ProtocolError
 from hansa.model import Dictionary, Study
-from hansa.node.crossing import Plain, error_out
+from hansa.node.worker.crossing import Plain, error_out
 from hansa.stats.catalogue import catalogue
 from hansa.stats.contract import Frame, Step, share
 from hansa.stats.question import Question, read_question

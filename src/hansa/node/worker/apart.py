@@ -21,11 +21,11 @@ from hansa.errors import DataError, HansaError, Refused
 from hansa.harmonise import DataLike, open_source
 from hansa.harmonise.address import is_server
 from hansa.model import Dictionary
-from hansa.node.child import Child
-from hansa.node.crossing import Plain, asking_out, found_in, observed_in
-from hansa.node.feed import Feed
 from hansa.node.prepared import Asking
 from hansa.node.rows import Found, Observed, step_failed
+from hansa.node.worker.child import Child
+from hansa.node.worker.crossing import Plain, asking_out, found_in, observed_in
+from hansa.node.worker.feed import Feed
 from hansa.stats.contract import Arguments, Inputs, Step
 from hansa.stats.question import Question
 from hansa.wire import encode as to_cbor
