@@ -88,12 +88,13 @@ def _tagged(value: Any, depth: int) -> Any:
         raise ProtocolError("a message is nested too deeply")
     if isinstance(value, np.ndarray):
         return _array_tag(value)
+    # Most items are scalars, which need no call of their own: this is a round's most frequent work.
     if isinstance(value, list | tuple):
-        return [_tagged(item, depth + 1) for item in value]
-    if isinstance(value, Mapping):
+        return [item if type(item) in SCALARS else _tagged(item, depth + 1) for item in value]
+    if isinstance(value, dict | Mapping):
         if not all(isinstance(key, str) for key in value):
             raise ProtocolError("a map's keys are text")
-        return {key: _tagged(item, depth + 1) for key, item in value.items()}
+        return {key: item if type(item) in SCALARS else _tagged(item, depth + 1) for key, item in value.items()}
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     raise ProtocolError(f"a {type(value).__name__} does not cross the wire", why="only plain values do")
@@ -117,9 +118,9 @@ def _plain(value: Any, depth: int) -> Any:
     if type(value) is dict:
         if not all(isinstance(key, str) for key in value):
             raise ProtocolError("a map's keys are text")
-        return {key: _plain(item, depth + 1) for key, item in value.items()}
+        return {key: item if type(item) in SCALARS else _plain(item, depth + 1) for key, item in value.items()}
     if type(value) is list:
-        return [_plain(item, depth + 1) for item in value]
+        return [item if type(item) in SCALARS else _plain(item, depth + 1) for item in value]
     raise ProtocolError("a message holds what is not a plain value")
 
 
