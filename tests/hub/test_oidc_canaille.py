@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from joserfc.jwk import RSAKey
 from hansa.hub.api import OidcSettings
 from hansa.hub.authority import ServerFiles, make_authority, server_files
 from hansa.testing.messaging import free_port
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rest-api.md"
 
 
 def _signing_key() -> str:
@@ -46,7 +49,7 @@ class Canaille:
         """Start it, in place of the process that runs, with this key to sign by."""
         self.stop()
         file = self.folder / "canaille.toml"
-        file.write_text(provider.settings(self.port, signing_key))
+        file.write_text(provider.settings(self.port, signing_key) + _block("CANAILLE.ACL"))
         command = [sys.executable, provider.__file__, *map(str, (file, self.tls.certificate, self.tls.key))]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ends = time.monotonic() + 60
@@ -60,9 +63,13 @@ class Canaille:
             self.process.kill()
             self.process.wait()
 
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
     def browser(self) -> httpx.Client:
         tls = ssl.create_default_context(cafile=str(self.tls.authority))
-        return httpx.Client(base_url=f"https://127.0.0.1:{self.port}", verify=tls, trust_env=False, timeout=30.0)
+        return httpx.Client(base_url=self.url, verify=tls, trust_env=False, timeout=30.0)
 
     def found(self) -> dict[str, Any]:
         """What the provider says of itself."""
@@ -95,21 +102,26 @@ def league(tmp_path_factory: pytest.TempPathFactory) -> Api:
     return make_api(tmp_path_factory.mktemp("league"))
 
 
+def documented(canaille: Canaille) -> dict[str, Any]:
+    """The settings that the documentation gives for canaille, with the address and authority of this one."""
+    block = _block("/oauth/jwks.json").replace("https://login.example.org", canaille.url)
+    settings: dict[str, Any] = tomllib.loads(block)["oidc"]
+    assert settings["authority"] == "authority.pem"
+    return {**settings, "authority": str(canaille.tls.authority)}
+
+
+def _block(word: str) -> str:
+    """The one block of settings on the page that has a word."""
+    blocks = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (found,) = (block for block in blocks if word in block)
+    return str(found)
+
+
 @contextmanager
 def hub(league: Api, canaille: Canaille, **changes: Any) -> Iterator[Api]:
-    """The hub's interface, set up as its operator would from the provider's discovery document."""
-    found = canaille.found()
-    settings = {
-        "issuer": found["issuer"],
-        "audience": "hansa",
-        "keys_url": found["jwks_uri"],
-        "roles_claim": "groups",
-        "roles": {provider.RESEARCHERS: "researcher", provider.AUDITORS: "auditor"},
-        "authority": str(canaille.tls.authority),
-        **changes,
-    }
+    """The hub's interface, set up as the documentation tells its operator to."""
     league.clock.ahead = dt.timedelta()
-    league.service.oidc = OidcSettings.model_validate(settings)
+    league.service.oidc = OidcSettings.model_validate({**documented(canaille), **changes})
     with served(league) as running:
         yield running
 
@@ -120,34 +132,35 @@ def _base64url(data: bytes) -> str:
 
 def signed_in(canaille: Canaille, name: str, client: str = "hansa") -> dict[str, str]:
     """The tokens that a person gets who signs in at the provider's own pages and comes back with a code."""
-    found = canaille.found()
-    verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(8)
     with canaille.browser() as browser:
-        asked = {
-            "response_type": "code",
-            "client_id": client,
+        verifier = secrets.token_urlsafe(48)
+        exchanged = {
+            "grant_type": "authorization_code",
+            "code": _code(browser, name, client, verifier),
             "redirect_uri": provider.REDIRECT,
-            "scope": "openid profile groups",
-            "nonce": secrets.token_urlsafe(8),
-            "state": state,
-            "code_challenge": _base64url(hashlib.sha256(verifier.encode()).digest()),
-            "code_challenge_method": "S256",
+            "code_verifier": verifier,
         }
-        back = _through_the_pages(browser, browser.get(found["authorization_endpoint"], params=asked), name)
-        answer = parse_qs(urlsplit(back).query)
-        assert answer["state"] == [state]
-        given = browser.post(
-            found["token_endpoint"],
-            data={
-                "grant_type": "authorization_code",
-                "code": answer["code"][0],
-                "redirect_uri": provider.REDIRECT,
-                "code_verifier": verifier,
-            },
-            auth=(client, provider.SECRET),
-        )
-    tokens: dict[str, str] = given.raise_for_status().json()
+        answer = browser.post(canaille.found()["token_endpoint"], data=exchanged, auth=(client, provider.SECRET))
+    tokens: dict[str, str] = answer.raise_for_status().json()
     return tokens
+
+
+def _code(browser: httpx.Client, name: str, client: str, verifier: str) -> str:
+    state = secrets.token_urlsafe(8)
+    asked = {
+        "response_type": "code",
+        "client_id": client,
+        "redirect_uri": provider.REDIRECT,
+        "scope": "openid profile groups",
+        "nonce": secrets.token_urlsafe(8),
+        "state": state,
+        "code_challenge": _base64url(hashlib.sha256(verifier.encode()).digest()),
+        "code_challenge_method": "S256",
+    }
+    back = _through_the_pages(browser, browser.get("/oauth/authorize", params=asked), name)
+    answer = parse_qs(urlsplit(back).query)
+    assert answer["state"] == [state]
+    return answer["code"][0]
 
 
 def _through_the_pages(browser: httpx.Client, page: httpx.Response, name: str) -> str:
@@ -178,6 +191,11 @@ def refused(api: Api, token: str) -> str:
     return str(answer.json()["detail"])
 
 
+def test_the_documented_addresses_are_the_ones_that_the_provider_tells(canaille: Canaille) -> None:
+    found, settings = canaille.found(), documented(canaille)
+    assert (settings["issuer"], settings["keys_url"]) == (found["issuer"], found["jwks_uri"])
+
+
 @pytest.mark.parametrize("kind", ["access_token", "id_token"])
 def test_who_signs_in_is_recognised_under_their_name(league: Api, canaille: Canaille, kind: str) -> None:
     with hub(league, canaille) as api:
@@ -199,6 +217,13 @@ def test_the_role_is_the_one_that_the_hub_gives_to_the_group(league: Api, canail
 def test_a_person_without_the_group_is_refused(league: Api, canaille: Canaille) -> None:
     with hub(league, canaille) as api:
         assert "no role" in refused(api, signed_in(canaille, "igor")["access_token"])
+
+
+def test_a_person_cannot_make_the_group_of_a_role(canaille: Canaille) -> None:
+    with canaille.browser() as browser:
+        _code(browser, "igor", "hansa", secrets.token_urlsafe(48))
+        assert browser.get("/profile/igor").status_code == 200
+        assert browser.get("/groups/add").status_code == 403
 
 
 def test_a_token_for_another_client_is_refused(league: Api, canaille: Canaille) -> None:
