@@ -133,15 +133,21 @@ def _base64url(data: bytes) -> str:
 def signed_in(canaille: Canaille, name: str, client: str = "hansa") -> dict[str, str]:
     """The tokens that a person gets who signs in at the provider's own pages and comes back with a code."""
     with canaille.browser() as browser:
-        verifier = secrets.token_urlsafe(48)
-        exchanged = {
-            "grant_type": "authorization_code",
-            "code": _code(browser, name, client, verifier),
-            "redirect_uri": provider.REDIRECT,
-            "code_verifier": verifier,
-        }
-        answer = browser.post(canaille.found()["token_endpoint"], data=exchanged, auth=(client, provider.SECRET))
-    tokens: dict[str, str] = answer.raise_for_status().json()
+        return _tokens(canaille, browser, name, client)
+
+
+def _tokens(canaille: Canaille, browser: httpx.Client, name: str, client: str = "hansa") -> dict[str, str]:
+    # Every code is exchanged: canaille's store in memory finds one by its text *or* its client.
+    verifier = secrets.token_urlsafe(48)
+    exchanged = {
+        "grant_type": "authorization_code",
+        "code": _code(browser, name, client, verifier),
+        "redirect_uri": provider.REDIRECT,
+        "code_verifier": verifier,
+    }
+    answer = browser.post(canaille.found()["token_endpoint"], data=exchanged, auth=(client, provider.SECRET))
+    assert answer.status_code == 200, answer.text
+    tokens: dict[str, str] = answer.json()
     return tokens
 
 
@@ -221,7 +227,7 @@ def test_a_person_without_the_group_is_refused(league: Api, canaille: Canaille) 
 
 def test_a_person_cannot_make_the_group_of_a_role(canaille: Canaille) -> None:
     with canaille.browser() as browser:
-        _code(browser, "igor", "hansa", secrets.token_urlsafe(48))
+        _tokens(canaille, browser, "igor")
         assert browser.get("/profile/igor").status_code == 200
         assert browser.get("/groups/add").status_code == 403
 
