@@ -119,6 +119,7 @@ def test_a_jwt_gives_its_own_subjects_and_no_others(operator: Operator) -> None:
     hub.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as in test_engine_link.py
 def test_a_jwt_of_another_account_is_not_let_in(operator: Operator) -> None:
     forged = operator.credentials("mallory", hub_permissions("L"), issuer=Issuer(nkeys.PREFIX_BYTE_ACCOUNT))
     with pytest.raises(Unreachable, match="admitted"):

@@ -19,6 +19,9 @@ from hansa.hub.authority import make_authority, server_files
 from hansa.testing.messaging import free_port
 from hansa.wire.keyring import Keyring
 
+# As in test_engine_reconnecting.py: what the client library leaves of attempts that were refused.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 NOW = dt.datetime.now(dt.UTC)
 
 

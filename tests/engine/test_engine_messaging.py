@@ -156,6 +156,7 @@ def test_requests_outlive_a_restart_of_the_server(messaging: Messaging) -> None:
     assert calls == [b"restart", b"after"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as in test_engine_link.py
 def test_a_stranger_is_not_let_in(messaging: Messaging) -> None:
     seed = messaging.keys.nkey("stranger")[0]
     with pytest.raises(Unreachable):

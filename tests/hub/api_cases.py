@@ -197,6 +197,7 @@ def _at(api: Api, url: str) -> Api:
 
 
 def events(text: str) -> list[dict[str, str]]:
-    """The server-sent events of a whole stream."""
-    blocks = (block for block in text.split("\n\n") if block and not block.startswith(":"))
-    return [dict(line.split(": ", 1) for line in block.split("\n") if line) for block in blocks]
+    """The server-sent events of a whole stream; comments, which may come at any time, are none."""
+    said = "\n".join(line for line in text.split("\n") if not line.startswith(":"))
+    blocks = (block.strip("\n") for block in said.split("\n\n"))
+    return [dict(line.split(": ", 1) for line in block.split("\n")) for block in blocks if block]

@@ -25,6 +25,9 @@ from hansa.wire.charter import read_request
 from hansa.wire.folder import read_status
 from hansa.wire.messages import CharterShown, CharterTaken, Declined
 
+# As in test_network_links.py: what the client library leaves of attempts that were refused.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 AGE = {"age": Analysis(method="describe", arguments={"variables": ["age"]})}
 
 

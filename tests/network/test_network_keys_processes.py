@@ -23,6 +23,9 @@ from hansa.testing.network import running as processes
 from hansa.wire.charter import fingerprint
 from hansa.wire.folder import read_status
 
+# As in test_network_links.py: what the client library leaves of attempts that were refused.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 AGE = {"age": Analysis(method="describe", arguments={"variables": ["age"]})}
 
 
