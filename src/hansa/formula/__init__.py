@@ -17,6 +17,7 @@ from hansa.formula.facts import (
 from hansa.formula.kinds import ExprType
 from hansa.formula.matrix import design_matrix, offset, response
 from hansa.formula.parser import parse_expression
+from hansa.formula.survival import Observed, check_survival, observed
 from hansa.formula.terms import Formula, parse_formula
 from hansa.formula.tree import Expr, names_in
 from hansa.formula.types import check_condition, check_expression
@@ -33,10 +34,12 @@ __all__ = [
     "KnotFact",
     "LevelFact",
     "Need",
+    "Observed",
     "PolyFact",
     "b_spline",
     "check_condition",
     "check_expression",
+    "check_survival",
     "derive_columns",
     "derived_variables",
     "design_matrix",
@@ -47,6 +50,7 @@ __all__ = [
     "knot_fact",
     "names_in",
     "natural_spline",
+    "observed",
     "offset",
     "orthogonal_polynomial",
     "parse_derivations",

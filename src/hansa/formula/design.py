@@ -17,6 +17,7 @@ from hansa.formula.derivations import raw_variables
 from hansa.formula.factors import Factor, read_factor
 from hansa.formula.facts import Fact, KnotFact, LevelFact, Need, PolyFact, check_fact, knot_fact
 from hansa.formula.faults import fault
+from hansa.formula.survival import check_survival
 from hansa.formula.terms import Formula, Term
 from hansa.formula.tree import Chain, Comparison, Expr, Name, Text
 from hansa.formula.types import Variables, check_expression, check_numeric
@@ -120,6 +121,8 @@ def design_needs(formula: Formula, variables: Variables) -> tuple[Need, ...]:
     check_response(formula, variables)
     for offset in formula.offsets:
         check_numeric(offset, variables)
+    for group in (*formula.strata, *([] if formula.cluster is None else [formula.cluster])):
+        check_expression(group, variables)
     needs = {
         factor.need.key: factor.need
         for factor in _factors(formula, variables).values()
@@ -129,14 +132,16 @@ def design_needs(formula: Formula, variables: Variables) -> tuple[Need, ...]:
 
 
 def check_response(formula: Formula, variables: Variables) -> None:
-    """Refuse a response that is not a number, a condition or a category of two levels.
+    """Refuse a response that is not a number, a condition, a category of two levels, or ``Surv()`` of such.
 
     Raises
     ------
     FormulaError
         When it is none of these.
     """
-    if formula.response is None:
+    if formula.survival is not None:
+        check_survival(formula, variables)
+    if formula.response is None or formula.survival is not None:
         return
     found = check_expression(formula.response, variables)
     if found.type == "date" or (found.type == "category" and len(found.levels) != 2):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from hansa.errors import FormulaError
 from hansa.formula.faults import fault, nearest
@@ -11,7 +12,10 @@ from hansa.formula.tree import Boolean, Call, Expr, Items, Named, Negate, Number
 
 __all__ = [
     "EXPRESSION_FUNCTIONS",
+    "GROUPING_FUNCTIONS",
+    "RESPONSE_FUNCTIONS",
     "TERM_FUNCTIONS",
+    "Standing",
     "argument",
     "check_call",
     "is_number",
@@ -63,23 +67,45 @@ TERM_FUNCTIONS = {
 }
 """Functions that stand for terms on the right-hand side of a formula only."""
 
+GROUPING_FUNCTIONS = {
+    "cluster": Signature("cluster(x)", 1, 1),
+    "strata": Signature("strata(x) or strata(x, y)", 1, None),
+}
+"""Functions that stand on the right-hand side of a formula and give no columns."""
 
-def check_call(call: Call, *, term: bool) -> None:
+RESPONSE_FUNCTIONS = {"Surv": Signature("Surv(time, event) or Surv(start, stop, event)", 2, 3)}
+"""Functions that stand on the left-hand side of a formula only."""
+
+Standing = Literal["expression", "term", "response"]
+"""Where a call stands: in an expression, or as a whole term or response of a formula."""
+
+_ELSEWHERE = {
+    **dict.fromkeys(TERM_FUNCTIONS, "is a term, not part of an expression"),
+    **dict.fromkeys(GROUPING_FUNCTIONS, "is a term, not part of an expression"),
+    **dict.fromkeys(RESPONSE_FUNCTIONS, "is a response, not part of an expression"),
+}
+_KNOWN: Mapping[Standing, Mapping[str, Signature]] = {
+    "expression": EXPRESSION_FUNCTIONS,
+    "term": EXPRESSION_FUNCTIONS | TERM_FUNCTIONS | GROUPING_FUNCTIONS,
+    "response": RESPONSE_FUNCTIONS,
+}
+
+
+def check_call(call: Call, *, standing: Standing) -> None:
     """Refuse an unknown function, or one with arguments it does not take.
 
     Parameters
     ----------
     call : Call
         The call as written.
-    term : bool
-        Whether it stands as a factor of a formula's right-hand side.
+    standing : {"expression", "term", "response"}
 
     Raises
     ------
     FormulaError
         With the function's shape, or the nearest known function.
     """
-    known = EXPRESSION_FUNCTIONS | TERM_FUNCTIONS if term else EXPRESSION_FUNCTIONS
+    known = _KNOWN[standing]
     signature = known.get(call.function)
     if signature is None:
         raise _unknown(call, known)
@@ -94,15 +120,16 @@ def check_call(call: Call, *, term: bool) -> None:
     )
     if not fits:
         raise fault(f"{call.function} does not take these arguments", at=call, fix=f"write {signature.shape}")
-    _check_shapes(call, positional, named)
+    _check_shapes(call, positional, named, signature.shape)
 
 
-def _unknown(call: Call, known: dict[str, Signature]) -> FormulaError:
-    if call.function in TERM_FUNCTIONS:
+def _unknown(call: Call, known: Mapping[str, Signature]) -> FormulaError:
+    if call.function in _ELSEWHERE:
+        side = "left" if call.function in RESPONSE_FUNCTIONS else "right"
         return fault(
-            f"{call.function}() is a term, not part of an expression",
+            f"{call.function}() {_ELSEWHERE[call.function]}",
             at=call,
-            fix="use it by itself on the right-hand side of a formula",
+            fix=f"use it by itself on the {side}-hand side of a formula",
         )
     near = nearest(call.function, known)
     return fault(
@@ -112,12 +139,11 @@ def _unknown(call: Call, known: dict[str, Signature]) -> FormulaError:
     )
 
 
-def _check_shapes(call: Call, positional: list[Expr], named: list[Named]) -> None:
+def _check_shapes(call: Call, positional: list[Expr], named: list[Named], shape: str) -> None:
     """Pairs stand in recode only, lists of numbers in named arguments only, and options are literal."""
     for place, child in enumerate(positional):
         wants_pair = call.function == "recode" and place > 0
         if isinstance(child, Items) or isinstance(child, Pair) != wants_pair:
-            shape = (EXPRESSION_FUNCTIONS | TERM_FUNCTIONS)[call.function].shape
             raise fault("this argument does not fit here", at=child, fix=f"write {shape}")
     for option in named:
         if not _OPTIONS[option.name](option.value):

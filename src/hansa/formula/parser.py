@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from hansa.formula.faults import fault
-from hansa.formula.functions import check_call
+from hansa.formula.functions import Standing, check_call
 from hansa.formula.tokens import RESERVED, Tokens
 from hansa.formula.tree import (
     COMPARE,
@@ -117,14 +117,14 @@ class ExpressionParser:
         self._depth -= 1
         return left
 
-    def call(self, *, term: bool = False) -> Call:
-        """A function call; ``term`` admits those that only formulas know."""
+    def call(self, standing: Standing = "expression") -> Call:
+        """A function call; a term or response admits those that only formulas know."""
         name = self._tokens.take()
         self._tokens.expect("(")
         arguments = [] if self._tokens.at(")") else self._separated(self._argument)
         self._tokens.expect(")")
         call = Call(name.text, tuple(arguments), place=self._tokens.since(name.place))
-        check_call(call, term=term)
+        check_call(call, standing=standing)
         return call
 
     def _coming_precedence(self) -> int:

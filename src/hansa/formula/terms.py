@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import chain
 
 from hansa.formula.faults import fault
-from hansa.formula.functions import TERM_FUNCTIONS
+from hansa.formula.functions import RESPONSE_FUNCTIONS, TERM_FUNCTIONS
 from hansa.formula.parser import MAX_DEPTH, ExpressionParser, check_size
 from hansa.formula.tokens import RESERVED, Tokens
 from hansa.formula.tree import Call, Expr, Name, names_in
@@ -32,16 +32,24 @@ _Products = tuple[Term, ...]
 
 @dataclass(frozen=True)
 class Formula:
-    """A model's formula; ``response`` is None where the formula begins with ``~``."""
+    """A model's formula; ``response`` is None where the formula begins with ``~``.
+
+    ``strata`` are the expressions inside ``strata()``, all of them together one stratification; ``cluster`` is
+    what stands inside ``cluster()``.
+    """
 
     response: Expr | None
     terms: tuple[Term, ...]
     intercept: bool = True
     offsets: tuple[Expr, ...] = ()
+    strata: tuple[Expr, ...] = ()
+    cluster: Expr | None = None
 
     def __str__(self) -> str:
         parts = [":".join(map(str, term)) for term in self.terms]
         parts += [f"offset({offset})" for offset in self.offsets]
+        parts += [f"strata({', '.join(map(str, self.strata))})"] if self.strata else []
+        parts += [f"cluster({self.cluster})"] if self.cluster is not None else []
         if not self.terms:
             parts.insert(0, "1" if self.intercept else "0")
         elif not self.intercept:
@@ -51,20 +59,35 @@ class Formula:
 
     @property
     def expressions(self) -> tuple[Expr, ...]:
-        """What must be evaluated and known: the response, what stands inside each factor, the offsets.
+        """What must be evaluated and known: the response, what stands inside each factor, offsets and groups.
 
         Examples
         --------
         >>> [str(one) for one in parse_formula("y ~ ns(age, df=3)*sex + I(bmi > 30) + offset(log(t))").expressions]
         ['y', 'age', 'sex', 'bmi > 30', 'log(t)']
+        >>> [str(one) for one in parse_formula("Surv(days, dead) ~ age + strata(sex)").expressions]
+        ['days', 'dead', 'age', 'sex']
         """
         inner = [
             factor.arguments[0] if isinstance(factor, Call) and factor.function in TERM_FUNCTIONS else factor
             for term in self.terms
             for factor in term
         ]
-        response = () if self.response is None else (self.response,)
-        return tuple(dict.fromkeys((*response, *inner, *self.offsets)))
+        cluster = () if self.cluster is None else (self.cluster,)
+        return tuple(dict.fromkeys((*self._responses, *inner, *self.offsets, *self.strata, *cluster)))
+
+    @property
+    def survival(self) -> tuple[Expr, ...] | None:
+        """Time and event, or start, stop and event, where the response is ``Surv()``."""
+        if isinstance(self.response, Call) and self.response.function in RESPONSE_FUNCTIONS:
+            return self.response.arguments
+        return None
+
+    @property
+    def _responses(self) -> tuple[Expr, ...]:
+        if self.survival is not None:
+            return self.survival
+        return () if self.response is None else (self.response,)
 
     @property
     def names(self) -> frozenset[str]:
@@ -78,7 +101,8 @@ def parse_formula(text: str, *, field: str = "formula") -> Formula:
 
     Operators are ``+``, ``-``, ``:``, ``*`` and ``^n`` (all interactions up to degree n) with parentheses;
     ``- 1`` or ``+ 0`` leaves the intercept out. A term may be a variable, ``I(expression)``, a function of the
-    expression grammar, ``C(x, ref='level')``, ``poly``, ``ns``, ``bs`` or ``offset(expression)``.
+    expression grammar, ``C(x, ref='level')``, ``poly``, ``ns``, ``bs``, ``offset(expression)``, ``strata(x)`` or
+    ``cluster(x)``. The response may be ``Surv(time, event)`` or ``Surv(start, stop, event)``.
 
     Parameters
     ----------
@@ -100,7 +124,7 @@ def parse_formula(text: str, *, field: str = "formula") -> Formula:
     'log(crp) ~ a + b + c + a:b + a:c + b:c'
     """
     tokens = Tokens(text, field)
-    response = None if tokens.at("~") else ExpressionParser(tokens).expression()
+    response = _response(tokens)
     tokens.expect("~")
     reader = _TermReader(tokens)
     products = reader.read()
@@ -109,11 +133,21 @@ def parse_formula(text: str, *, field: str = "formula") -> Formula:
     if response is not None:
         check_size(response)
     terms = tuple(sorted(products, key=len))
-    for factor in dict.fromkeys((*chain.from_iterable(terms), *reader.offsets)):
+    for factor in dict.fromkeys((*chain.from_iterable(terms), *reader.offsets, *reader.strata, *reader.clusters)):
         check_size(factor)
         if factor == response:
             raise fault("the response stands on both sides", at=factor, fix="take it from the right-hand side")
-    return Formula(response, terms, reader.intercept, tuple(reader.offsets))
+    cluster = reader.clusters[0] if reader.clusters else None
+    return Formula(response, terms, reader.intercept, tuple(reader.offsets), tuple(reader.strata), cluster)
+
+
+def _response(tokens: Tokens) -> Expr | None:
+    if tokens.at("~"):
+        return None
+    reader = ExpressionParser(tokens)
+    if tokens.peek().text in RESPONSE_FUNCTIONS and tokens.peek(1).text == "(":
+        return reader.call("response")
+    return reader.expression()
 
 
 def _unexpected(tokens: Tokens) -> Exception:
@@ -126,6 +160,10 @@ def _unexpected(tokens: Tokens) -> Exception:
     return tokens.unexpected("one of + - : * ^ is expected here")
 
 
+_ASIDE = {"offset": "an offset", "strata": "strata", "cluster": "a cluster"}
+_INSTEAD = {"strata": "for an effect that differs between strata write x:group beside strata(group)"}
+
+
 class _TermReader:
     """Reads a right-hand side, from loosest to tightest: ``+ -``, ``*``, ``:``, ``^``."""
 
@@ -134,9 +172,11 @@ class _TermReader:
         self._depth = 0
         self.intercept = True
         self.offsets: list[Expr] = []
+        self.strata: list[Expr] = []
+        self.clusters: list[Expr] = []
 
     def read(self) -> _Products:
-        """The terms of the whole right-hand side; sets ``intercept`` and ``offsets``."""
+        """The terms of the whole right-hand side; sets the intercept, offsets and groups."""
         return self._sum(top=True)
 
     def _sum(self, *, top: bool) -> _Products:
@@ -147,7 +187,7 @@ class _TermReader:
         sign = self._tokens.accept("+", "-")
         while True:
             removes = sign is not None and sign.text == "-"
-            if not (top and (self._reads_intercept(removes=removes) or self._reads_offset(removes=removes))):
+            if not (top and (self._reads_intercept(removes=removes) or self._reads_aside(removes=removes))):
                 found = self._joined(found, self._product(), removes=removes)
             sign = self._tokens.accept("+", "-")
             if sign is None:
@@ -166,14 +206,18 @@ class _TermReader:
         self.intercept = (self._tokens.take().text == "1") != removes
         return True
 
-    def _reads_offset(self, *, removes: bool) -> bool:
-        if self._tokens.peek().text != "offset" or self._tokens.peek(1).text != "(":
+    def _reads_aside(self, *, removes: bool) -> bool:
+        """What stands beside the terms: an offset, strata or a cluster."""
+        function = self._tokens.peek().text
+        if function not in _ASIDE or self._tokens.peek(1).text != "(":
             return False
-        call = ExpressionParser(self._tokens, self._depth).call(term=True)
+        call = ExpressionParser(self._tokens, self._depth).call("term")
         if removes or self._tokens.at(":", "*", "^"):
-            raise fault("an offset can only be added", at=call)
-        if call.arguments[0] not in self.offsets:
-            self.offsets.append(call.arguments[0])
+            raise fault(f"{_ASIDE[function]} can only be added", at=call, fix=_INSTEAD.get(function, ""))
+        found = {"offset": self.offsets, "strata": self.strata, "cluster": self.clusters}[function]
+        found.extend(one for one in call.arguments if one not in found)
+        if len(self.clusters) > 1:
+            raise fault("a formula has one cluster()", at=call)
         return True
 
     def _product(self) -> _Products:
@@ -223,9 +267,9 @@ class _TermReader:
         if token.kind != "name" or token.text in RESERVED:
             raise self._tokens.unexpected("a variable or function is expected here")
         if self._tokens.peek(1).text == "(":
-            call = ExpressionParser(self._tokens, self._depth).call(term=True)
-            if call.function == "offset":
-                raise fault("an offset can only be added at the top level", at=call)
+            call = ExpressionParser(self._tokens, self._depth).call("term")
+            if call.function in _ASIDE:
+                raise fault(f"{_ASIDE[call.function]} can only be added at the top level", at=call)
             return call
         self._tokens.take()
         return Name(token.text, place=token.place)

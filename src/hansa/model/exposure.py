@@ -64,6 +64,9 @@ class Exposure:
         Whether the columns were divided by a public power of two already.
     remembered : bool
         Whether the rows are a population that later questions are compared with.
+    parameters : bool
+        Whether there is a parameter for each column, so that the people must suffice for that many; where
+        products are summed there always is.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Exposure:
     stratum: bool = False
     scaled: bool = False
     remembered: bool = True
+    parameters: bool = False
 
     def __post_init__(self) -> None:
         n, c = self.columns.shape

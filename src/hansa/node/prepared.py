@@ -30,7 +30,7 @@ from hansa.privacy.history import Population
 from hansa.privacy.people import People
 from hansa.privacy.rules import dominant
 from hansa.privacy.thresholds import Thresholds
-from hansa.stats.contract import Arguments, Arrays, Frame, Preparation, Share, Step
+from hansa.stats.contract import Arguments, Arrays, Frame, Preparation, Share, Step, joined
 from hansa.stats.question import Question
 from hansa.stats.scaling import power_of_two
 from hansa.wire import encode
@@ -121,9 +121,15 @@ def prepare(preparation: Preparation, arguments: Arguments, among: AnalysisSet) 
         for frame, people in zip(frames, among.people, strict=True)
         if frame.rows
     ]
-    return Prepared(
-        preparation.name, arguments, tuple(arrays for arrays, _ in built), tuple(people for _, people in built)
-    )
+    return _prepared(preparation, arguments, [arrays for arrays, _ in built], [people for _, people in built])
+
+
+def _prepared(
+    preparation: Preparation, arguments: Arguments, partitions: Sequence[Arrays], people: Sequence[People]
+) -> Prepared:
+    """The partitions as the steps take them, with the people behind each."""
+    behind = people if preparation.join is None or len(people) < 2 else [_joined(people)]
+    return Prepared(preparation.name, arguments, joined(preparation, partitions), tuple(behind))
 
 
 def refined(
@@ -137,7 +143,7 @@ def refined(
     variables = among.question.variables
     arrays = [preparation.refine(one, arguments, variables) for one in built.partitions]
     found = tuple(one for one in arrays if one is not None)
-    return Prepared(preparation.name, arguments, found, built.people) if len(found) == len(arrays) else None
+    return _prepared(preparation, arguments, found, built.people) if len(found) == len(arrays) else None
 
 
 def count_exposures(
@@ -196,7 +202,7 @@ def _prepare_and_count(
         else:
             own = preparation.exposures(frame, arguments)
         counting.add(all_exposed(own, frame), who, whole=len(among.people) == 1)
-    return Prepared(preparation.name, arguments, tuple(partitions), tuple(people)), counting.counted(among, asking)
+    return _prepared(preparation, arguments, partitions, people), counting.counted(among, asking)
 
 
 def _scaled(exposure: Exposure, question: Question) -> Exposure:

@@ -57,6 +57,7 @@ class Block:
     derived: tuple[bool, ...]
     products: bool
     weights: bool = False
+    parameters: bool = False
 
     @property
     def size(self) -> int:
@@ -91,7 +92,8 @@ class Tally:
 def block_of(exposure: Exposure) -> Block:
     """The layout of an exposure; an exposure of no rows gives the same as any other."""
     indicator = exposure.indicator or (False,) * len(exposure.names)
-    return Block(exposure.name, exposure.names, indicator, exposure.derived, exposure.products)
+    parameters = exposure.products or exposure.parameters
+    return Block(exposure.name, exposure.names, indicator, exposure.derived, exposure.products, parameters=parameters)
 
 
 def weight_block(names: Sequence[str]) -> Block:

@@ -46,9 +46,9 @@ def judge(tally: Tally, limits: Thresholds) -> tuple[Breach, ...]:
 
 
 def judge_parameters(tally: Tally, limits: Thresholds) -> tuple[Breach, ...]:
-    """Too many columns for the people, for exposures whose products are summed."""
+    """Too many columns for the people, for exposures with a parameter for each column."""
     most = limits.parameters_per_person * tally.people
-    if not tally.block.products or tally.people < _HALF or len(tally.block.names) <= most:
+    if not tally.block.parameters or tally.people < _HALF or len(tally.block.names) <= most:
         return ()
     return (
         Breach(

@@ -7,10 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from hansa.errors import StudyError
+from hansa.formula import Formula
 from hansa.model import Variable
 from hansa.stats.contract import Arguments
 
-__all__ = ["flag", "known", "names", "no_others", "one_name", "whole_number"]
+__all__ = [
+    "flag",
+    "known",
+    "level",
+    "names",
+    "no_others",
+    "no_survival",
+    "one_name",
+    "one_of",
+    "prior_weights",
+    "whole_number",
+]
 
 
 def no_others(arguments: Arguments, *allowed: str) -> None:
@@ -94,6 +106,79 @@ def whole_number(arguments: Arguments, field: str, *, default: int, least: int) 
     if value < least:
         raise StudyError("the number is too small", fix=f"{least} or more", field=field)
     return value
+
+
+def one_of(arguments: Arguments, field: str, allowed: tuple[str, ...], default: str) -> str:
+    """One of the allowed words; the default where it is absent.
+
+    Raises
+    ------
+    StudyError
+        When it is another.
+    """
+    value = arguments.get(field)
+    if value is None:
+        return default
+    if value not in allowed:
+        raise StudyError(f"there is no {field} {value}", fix=f"one of {', '.join(allowed)}", field=field)
+    return str(value)
+
+
+def level(arguments: Arguments) -> float:
+    """The level of confidence of intervals; 0.95 where it is absent.
+
+    Raises
+    ------
+    StudyError
+        When it does not lie between 0 and 1.
+    """
+    value = arguments.get("level", 0.95)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise StudyError("a level of confidence lies between 0 and 1", fix="0.95, say", field="level")
+    return float(value)
+
+
+def prior_weights(
+    arguments: Arguments, variables: Mapping[str, Variable], kinds: tuple[str, ...]
+) -> tuple[str | None, str | None]:
+    """The variable that ``weights`` names, and of which of the ``kinds`` its numbers are.
+
+    Raises
+    ------
+    StudyError
+        When it is no number, or the kind is not said.
+    """
+    name = arguments.get("weights")
+    if name is None:
+        if arguments.get("weights_type") is not None:
+            raise StudyError("there are no weights to be of a type", fix="name a variable", field="weights")
+        return None, None
+    variable = known(name, variables, "weights")
+    if variable.type not in ("number", "integer"):
+        raise StudyError(f"{name} is no weight", why=f"it is a {variable.type}", field="weights")
+    if arguments.get("weights_type") is None:
+        raise StudyError(
+            "the kind of the weights is needed",
+            why="each kind gives other standard errors",
+            fix=f"one of {', '.join(kinds)}",
+            field="weights_type",
+        )
+    return variable.name, one_of(arguments, "weights_type", kinds, "")
+
+
+def no_survival(formula: Formula, method: str) -> None:
+    """Refuse what belongs to survival models: ``Surv()``, ``strata()`` and ``cluster()``.
+
+    Raises
+    ------
+    StudyError
+        Naming the method that takes it.
+    """
+    if formula.survival is not None:
+        raise StudyError(f"Surv() is no response of {method}", fix="take cox for survival times", field="formula")
+    if formula.strata or formula.cluster is not None:
+        said = "strata()" if formula.strata else "cluster()"
+        raise StudyError(f"{method} has no {said}", fix="write the variable as a term, or take cox", field="formula")
 
 
 def flag(arguments: Arguments, field: str) -> bool:

@@ -35,6 +35,7 @@ __all__ = [
     "Share",
     "Step",
     "Totals",
+    "joined",
     "share",
     "zero_totals",
 ]
@@ -96,6 +97,9 @@ class Preparation:
     Two shortcuts give the same numbers for less work: ``together`` is ``build`` and ``exposures`` in one, and
     ``refine`` makes the arrays from those of the preparation named ``refines``, built for the same arguments
     (it may use their memory, and gives ``None`` where it cannot).
+
+    ``join`` is for steps over the node: it makes one partition of all of a node's, once, in the order in which
+    the steps need the rows.
     """
 
     name: str
@@ -108,6 +112,7 @@ class Preparation:
     together: Callable[[Frame, Arguments], tuple[Arrays, tuple[Exposure, ...]]] | None = None
     refines: str | None = None
     refine: Callable[[Arrays, Arguments, Mapping[str, Variable]], Arrays | None] | None = None
+    join: Callable[[Sequence[Arrays]], Arrays] | None = None
 
     def build_exposed(self, frame: Frame, arguments: Arguments) -> tuple[Arrays, tuple[Exposure, ...]]:
         """The arrays of a partition, and what sums over them are sums over."""
@@ -233,6 +238,13 @@ def share(step: Step, partitions: Sequence[Arrays], inputs: Inputs, shapes: Mapp
         for name, value in _declared(step, found, shapes).items():
             total[name] += value
     return Share(total, tuple(weights))
+
+
+def joined(preparation: Preparation, partitions: Sequence[Arrays]) -> tuple[Arrays, ...]:
+    """A node's partitions as its steps take them: as they are, or joined to one where the preparation says so."""
+    if preparation.join is None or not partitions:
+        return tuple(partitions)
+    return (preparation.join(partitions),)
 
 
 def zero_totals(shapes: Mapping[str, tuple[int, ...]]) -> Totals:

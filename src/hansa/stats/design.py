@@ -15,6 +15,7 @@ import numpy as np
 from hansa.formula import (
     Design,
     Formula,
+    KnotFact,
     design_matrix,
     facts_from_plain,
     names_in,
@@ -30,7 +31,18 @@ from hansa.model.exposure import BoolArray, Exposure, FloatArray
 from hansa.stats.contract import Arguments, Arrays, Frame, Preparation
 from hansa.stats.families import FAMILIES, LINKS, fits
 
-__all__ = ["COLUMNS", "DESIGN", "EXPOSED_BY", "SIZE", "reads", "resolved", "set_exposure", "slopes"]
+__all__ = [
+    "COLUMNS",
+    "DESIGN",
+    "EXPOSED_BY",
+    "SIZE",
+    "dropped_in_words",
+    "knots_in_words",
+    "reads",
+    "resolved",
+    "set_exposure",
+    "slopes",
+]
 
 EXPOSED_BY = ("formula", "facts", "weights", "family", "scale", "response_scale")
 """The arguments that determine the exposures of :data:`COLUMNS` and :data:`DESIGN`."""
@@ -67,6 +79,21 @@ def slopes(design: Design, node: str) -> tuple[int, ...]:
     """The design's columns that have a coefficient: with intercepts of nodes, all but the common one."""
     names = design.names
     return tuple(place for place, name in enumerate(names) if node == "common" or name != "(Intercept)")
+
+
+def knots_in_words(design: Design) -> tuple[str, ...]:
+    """The knots of each spline; those given in the formula stand there already."""
+    return tuple(f"{key}: {_said(fact)}" for key, fact in design.facts.items() if isinstance(fact, KnotFact))
+
+
+def _said(fact: KnotFact) -> str:
+    inside = ", ".join(f"{knot:g}" for knot in fact.knots)
+    return f"{inside} within {fact.boundary[0]:g} to {fact.boundary[1]:g}"
+
+
+def dropped_in_words(design: Design) -> tuple[str, ...]:
+    """The declared levels that occur nowhere."""
+    return tuple(f"{expression}: {', '.join(levels)}" for expression, levels in design.dropped_levels.items())
 
 
 # --- preparations -------------------------------------------------------------------------------------------

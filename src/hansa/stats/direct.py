@@ -13,7 +13,7 @@ import numpy as np
 from hansa.errors import MethodError
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats.contract import Arrays, Frame, Method, Request, Step, Totals, share, zero_totals
+from hansa.stats.contract import Arrays, Frame, Method, Request, Step, Totals, joined, share, zero_totals
 
 __all__ = ["DirectCohorts"]
 
@@ -25,7 +25,7 @@ class DirectCohorts:
         self._steps = {step.name: step for step in method.steps}
         self._nodes = nodes
         self._variables = variables
-        self._prepared: dict[str, list[list[Arrays]]] = {}
+        self._prepared: dict[str, list[tuple[Arrays, ...]]] = {}
 
     @property
     def variables(self) -> Mapping[str, Variable]:
@@ -54,11 +54,14 @@ class DirectCohorts:
         except KeyError:
             raise MethodError(f"the method has no step {name}", fix=f"one of {sorted(self._steps)}") from None
 
-    def _partitions(self, step: Step, request: Request) -> list[list[Arrays]]:
+    def _partitions(self, step: Step, request: Request) -> list[tuple[Arrays, ...]]:
         key = f"{step.preparation.name} {request.arguments!r}"
         if key not in self._prepared:
             self._prepared[key] = [
-                [step.preparation.build(frame, request.arguments) for frame in frames if frame.rows]
+                joined(
+                    step.preparation,
+                    [step.preparation.build(frame, request.arguments) for frame in frames if frame.rows],
+                )
                 for frames in self._nodes
             ]
         return self._prepared[key]

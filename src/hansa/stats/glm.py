@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from hansa.formula import Design, KnotFact, facts_to_plain, resolve_design
+from hansa.formula import Design, facts_to_plain, resolve_design
 from hansa.model import Variable
 from hansa.stats.contract import Arguments, Cohorts, Method
-from hansa.stats.design import reads
+from hansa.stats.design import dropped_in_words, knots_in_words, reads
 from hansa.stats.families import has_dispersion, log_likelihood
 from hansa.stats.glm_arguments import Model, read_model
 from hansa.stats.glm_basis import FACT_STEPS
@@ -82,7 +82,6 @@ def _result(model: Model, design: Design, fitted: Fitted) -> GlmResult:
     tested = None if loglik is None or null_loglik is None else 2 * (loglik - null_loglik)
     parameters = estimated + fitted.intercepts + int(has_dispersion(model.family))
     kept = tuple(name for name, keep in zip(fitted.names, fitted.kept, strict=True) if keep)
-    dropped = [f"{key}: {', '.join(levels)}" for key, levels in design.dropped_levels.items()]
     return GlmResult(
         formula=str(model.formula),
         family=model.family,
@@ -116,8 +115,8 @@ def _result(model: Model, design: Design, fitted: Fitted) -> GlmResult:
         iterations=fitted.iterations,
         converged=True,
         aliased=tuple(name for name, keep in zip(fitted.names, fitted.kept, strict=True) if not keep),
-        knots=_knots(design),
-        dropped_levels=tuple(dropped),
+        knots=knots_in_words(design),
+        dropped_levels=dropped_in_words(design),
         facts=facts_to_plain(design.facts),
     )
 
@@ -148,16 +147,6 @@ def _mcfadden(model: Model, loglik: float | None, null_loglik: float | None) -> 
     if has_dispersion(model.family) or loglik is None or not null_loglik:
         return None
     return 1 - loglik / null_loglik
-
-
-def _knots(design: Design) -> tuple[str, ...]:
-    """The knots of each spline, in words; those given in the formula stand there already."""
-    return tuple(f"{key}: {_said(fact)}" for key, fact in design.facts.items() if isinstance(fact, KnotFact))
-
-
-def _said(fact: KnotFact) -> str:
-    inside = ", ".join(f"{knot:g}" for knot in fact.knots)
-    return f"{inside} within {fact.boundary[0]:g} to {fact.boundary[1]:g}"
 
 
 def _complete(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from hansa.errors import StudyError
 from hansa.formula import Formula, check_expression, parse_formula
 from hansa.formula.tree import Name
 from hansa.model import Variable
-from hansa.stats.arguments import known, no_others
+from hansa.stats.arguments import level, no_others, no_survival, one_of, prior_weights
 from hansa.stats.contract import Arguments
 from hansa.stats.families import check_family
 
@@ -50,7 +50,7 @@ def read_model(arguments: Arguments, variables: Mapping[str, Variable]) -> Model
     no_others(arguments, *_ARGUMENTS)
     formula = _formula(arguments.get("formula"))
     family, link = check_family(arguments.get("family", "gaussian"), arguments.get("link"))
-    node = _one_of(arguments, "node", NODES, "common")
+    node = one_of(arguments, "node", NODES, "common")
     if node == "intercepts" and not formula.intercept:
         raise StudyError(
             "a model with intercepts of nodes has an intercept",
@@ -61,9 +61,9 @@ def read_model(arguments: Arguments, variables: Mapping[str, Variable]) -> Model
         raise StudyError("the formula has no coefficients", fix="add a term", field="formula")
     if family == "binomial":
         _check_binary(formula, variables)
-    weights, kind = _weights(arguments, variables)
+    weights, kind = prior_weights(arguments, variables, WEIGHTS)
     default = "HC0" if kind == "sampling" else "model"
-    covariance = _one_of(arguments, "covariance", COVARIANCES, default)
+    covariance = one_of(arguments, "covariance", COVARIANCES, default)
     if kind == "sampling" and covariance == "model":
         raise StudyError(
             "sampling weights need a sandwich covariance",
@@ -71,7 +71,7 @@ def read_model(arguments: Arguments, variables: Mapping[str, Variable]) -> Model
             fix="take HC0, or leave covariance out",
             field="covariance",
         )
-    return Model(formula, family, link, node, weights, kind, covariance, _level(arguments))
+    return Model(formula, family, link, node, weights, kind, covariance, level(arguments))
 
 
 def _formula(text: Any) -> Formula:
@@ -80,6 +80,7 @@ def _formula(text: Any) -> Formula:
     formula = parse_formula(text)
     if formula.response is None:
         raise StudyError("the formula has no response", fix="write it to the left of ~", field="formula")
+    no_survival(formula, "glm")
     return formula
 
 
@@ -94,38 +95,3 @@ def _check_binary(formula: Formula, variables: Mapping[str, Variable]) -> None:
             fix=f"compare it, as in {formula.response} > 0, or declare it a boolean",
             field="formula",
         )
-
-
-def _one_of(arguments: Arguments, field: str, allowed: tuple[str, ...], default: str) -> str:
-    value = arguments.get(field)
-    if value is None:
-        return default
-    if value not in allowed:
-        raise StudyError(f"there is no {field} {value}", fix=f"one of {', '.join(allowed)}", field=field)
-    return str(value)
-
-
-def _weights(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[str | None, str | None]:
-    name = arguments.get("weights")
-    if name is None:
-        if arguments.get("weights_type") is not None:
-            raise StudyError("there are no weights to be of a type", fix="name a variable", field="weights")
-        return None, None
-    variable = known(name, variables, "weights")
-    if variable.type not in ("number", "integer"):
-        raise StudyError(f"{name} is no weight", why=f"it is a {variable.type}", field="weights")
-    if arguments.get("weights_type") is None:
-        raise StudyError(
-            "the kind of the weights is needed",
-            why="numbers of people, precisions and sampling weights give other standard errors",
-            fix=f"one of {', '.join(WEIGHTS)}",
-            field="weights_type",
-        )
-    return variable.name, _one_of(arguments, "weights_type", WEIGHTS, "")
-
-
-def _level(arguments: Arguments) -> float:
-    level = arguments.get("level", 0.95)
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-        raise StudyError("a level of confidence lies between 0 and 1", fix="0.95, say", field="level")
-    return float(level)

@@ -22,7 +22,7 @@ from hansa.stats.glm_arguments import Model
 from hansa.stats.scaling import power_of_two, sharpened
 from hansa.stats.sizes import bucket_scale
 
-__all__ = ["Scaling", "public_scaling", "sharper", "with_sizes"]
+__all__ = ["Scaling", "column_scales", "public_scaling", "sharper", "with_sizes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +43,12 @@ class Scaling:
 
 def public_scaling(model: Model, design: Design, variables: Mapping[str, Variable]) -> Scaling:
     """The scales that follow from the dictionary's ranges alone."""
-    columns = [_column_scale(design, column.parts, variables) for column in design.columns]
-    return Scaling(np.array(columns), _response_scale(model, variables))
+    return Scaling(column_scales(design, variables), _response_scale(model, variables))
+
+
+def column_scales(design: Design, variables: Mapping[str, Variable]) -> FloatArray:
+    """A power of two for each column, shape (width,); NaN where the dictionary's ranges give none."""
+    return np.array([_column_scale(design, column.parts, variables) for column in design.columns])
 
 
 def with_sizes(scaling: Scaling, counts: FloatArray) -> Scaling:

@@ -14,7 +14,7 @@ from hansa.errors import HansaError, ProtocolError
 from hansa.model import Dictionary, Study
 from hansa.node.worker.crossing import Plain, error_out
 from hansa.stats.catalogue import catalogue
-from hansa.stats.contract import Frame, Step, share
+from hansa.stats.contract import Frame, Step, joined, share
 from hansa.stats.question import Question, read_question
 from hansa.version import __version__
 from hansa.wire import decode, encode
@@ -63,7 +63,8 @@ def compute(named: bytes, asked: bytes, built: Sequence[Plain]) -> Plain:
         question, wanted = _question(named), decode(asked)
         step = _step(question, wanted)
         shapes = step.shapes(step.preparation.dimensions(wanted["arguments"], question.variables))
-        found = share(step, [one["arrays"] for one in built], wanted["inputs"], shapes)
+        parts = joined(step.preparation, [one["arrays"] for one in built])
+        found = share(step, parts, wanted["inputs"], shapes)
         return {"sums": dict(found.sums), "weights": list(found.weights)}
 
     return _answered(act)

@@ -128,6 +128,7 @@ def _tally_in(value: Plain) -> Tally:
         tuple(value["derived"]),
         value["products"],
         value["weights"],
+        value["parameters"],
     )
     return Tally(block, value["numbers"])
 

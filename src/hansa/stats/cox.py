@@ -1,0 +1,140 @@
+"""Cox's proportional-hazards model over all cohorts, equal to the pooled model stratified by node.
+
+Cox DR (1972). Regression models and life-tables. Journal of the Royal Statistical Society B 34:187-220.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from hansa.formula import Design, facts_to_plain, resolve_design
+from hansa.model import Variable
+from hansa.stats.contract import Arguments, Cohorts, Method
+from hansa.stats.cox_arguments import CoxModel, read_cox
+from hansa.stats.cox_checks import PAIRS, PROPORTIONAL
+from hansa.stats.cox_fit import CoxFitted, fit_cox
+from hansa.stats.cox_result import CoxResult
+from hansa.stats.cox_steps import MEANS, MEAT, ROUND, SIZES
+from hansa.stats.cox_tests import concordance, proportional_tests
+from hansa.stats.design import dropped_in_words, knots_in_words
+from hansa.stats.glm_basis import FACT_STEPS
+from hansa.stats.glm_facts import pooled_facts
+from hansa.stats.glm_result import Term, Test, as_rows, chi_square, term
+
+__all__ = ["METHOD", "CoxResult", "plan"]
+
+
+def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
+    """Fit a Cox model over all cohorts, each with a baseline hazard of its own.
+
+    Parameters
+    ----------
+    cohorts : Cohorts
+    arguments : mapping
+        ``formula``: in R's notation, ``Surv(time, event) ~ age + sex`` or ``Surv(start, stop, event) ~ ...``,
+        with ``strata()`` for further baseline hazards within nodes, ``cluster()`` for robust errors, and
+        offsets. ``ties``: "efron" (default) or "breslow". ``weights``: a variable, with ``weights_type``
+        "frequency" (each row stands for so many people) or "sampling" (inverse probabilities). ``robust``: errors
+        by the sandwich; the default with sampling weights and clusters. ``level``: of the intervals, 0.95.
+
+    Returns
+    -------
+    CoxResult
+        Coefficients, errors and tests equal R's ``coxph(..., strata(node))`` on the rows of all cohorts.
+
+    Raises
+    ------
+    StudyError, FormulaError
+        When an argument does not fit.
+    NotEstimable
+        When the data do not determine the model: no events, monotone likelihood, no variation within nodes.
+    ConvergenceError
+        When the iteration ends without an answer.
+    """
+    model = read_cox(arguments, cohorts.variables)
+    facts = pooled_facts(cohorts, model.formula)
+    design = resolve_design(model.formula, cohorts.variables, facts)
+    return _result(model, design, fit_cox(cohorts, model, design))
+
+
+def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
+    problem, names = fitted.problem, fitted.problem.names
+    kept = [name for name, keep in zip(names, problem.kept, strict=True) if keep]
+    loglik, null = (-point.deviance / 2 for point in (fitted.fit.point, problem.start))
+    events = round(float(problem.means["events"]))
+    return CoxResult(
+        formula=str(model.formula),
+        baseline="node",
+        ties=model.ties,
+        strata=tuple(map(str, model.formula.strata)),
+        late_entry=len(model.formula.survival or ()) == 3,
+        terms=_terms(model, fitted),
+        ratio="hazard ratio",
+        statistic_kind="z",
+        level=model.level,
+        n=round(float(problem.means["rows"])),
+        events=events,
+        df=len(kept),
+        loglik=loglik,
+        null_loglik=null,
+        aic=2 * len(kept) - 2 * loglik,
+        bic=math.log(events) * len(kept) - 2 * loglik,
+        tests=_tests(model, fitted, 2 * (loglik - null)),
+        covariance_terms=tuple(kept),
+        covariance=as_rows(fitted.covariance),
+        covariance_kind="robust" if model.robust else "model",
+        model_errors=tuple(float(error) for error in np.sqrt(np.diag(fitted.model_covariance))),
+        clusters=fitted.clusters,
+        weights=model.weights,
+        weights_type=model.weights_type,
+        proportional=proportional_tests(fitted),
+        concordance=concordance(fitted),
+        iterations=fitted.fit.iterations,
+        aliased=tuple(name for name in names if name not in kept),
+        knots=knots_in_words(design),
+        dropped_levels=dropped_in_words(design),
+        facts=facts_to_plain(design.facts),
+    )
+
+
+def _terms(model: CoxModel, fitted: CoxFitted) -> tuple[Term, ...]:
+    errors = iter(math.sqrt(max(variance, 0.0)) for variance in fitted.covariance.diagonal())
+    return tuple(
+        term(name, float(coef), next(errors), df=None, level=model.level, ratio=True)
+        if keep
+        else term(name, None, 0.0, df=None, level=model.level, ratio=True)
+        for name, coef, keep in zip(fitted.problem.names, fitted.coef, fitted.problem.kept, strict=True)
+    )
+
+
+def _tests(model: CoxModel, fitted: CoxFitted, ratio: float) -> tuple[Test, ...]:
+    """Of all coefficients together: by likelihood where there is one, Wald's, and the score test."""
+    coef = fitted.coef[fitted.problem.kept]
+    wald = float(coef @ np.linalg.solve(fitted.covariance, coef))
+    likelihood = () if model.weights_type == "sampling" else (chi_square("likelihood ratio", ratio, len(coef)),)
+    return (*likelihood, chi_square("Wald", wald, len(coef)), chi_square("score", fitted.score_test, len(coef)))
+
+
+def _complete(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[str, ...]:
+    model = read_cox(arguments, variables)
+    weights = [] if model.weights is None else [model.weights]
+    return (*(str(expression) for expression in model.formula.expressions), *weights)
+
+
+METHOD = Method(
+    name="cox",
+    version=1,
+    title="Cox proportional-hazards model",
+    steps=(*FACT_STEPS, SIZES, MEANS, ROUND, MEAT, PROPORTIONAL, PAIRS),
+    plan=plan,
+    complete=_complete,
+    site_release=True,
+    citations=(
+        "Cox DR (1972). Regression models and life-tables. JRSS B 34:187.",
+        "Efron B (1977). The efficiency of Cox's likelihood function for censored data. JASA 72:557.",
+        "Grambsch PM, Therneau TM (1994). Proportional hazards tests and diagnostics. Biometrika 81:515.",
+    ),
+)

@@ -1,0 +1,92 @@
+"""The arguments of a Cox model, read and checked before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hansa.errors import StudyError
+from hansa.formula import Formula, check_survival, parse_formula
+from hansa.model import Variable
+from hansa.stats.arguments import flag, level, no_others, one_of, prior_weights
+from hansa.stats.contract import Arguments
+from hansa.stats.cox_rows import stratum_levels
+
+__all__ = ["TIES", "WEIGHTS", "CoxModel", "read_cox"]
+
+TIES: tuple[str, ...] = ("efron", "breslow")
+WEIGHTS: tuple[str, ...] = ("frequency", "sampling")
+
+_ARGUMENTS = ("formula", "ties", "weights", "weights_type", "robust", "level")
+
+
+@dataclass(frozen=True)
+class CoxModel:
+    """What is fitted: formula, handling of ties, weights, and how errors are taken.
+
+    ``by_node``: robust errors over nodes as clusters.
+    """
+
+    formula: Formula
+    ties: str
+    weights: str | None
+    weights_type: str | None
+    robust: bool
+    by_node: bool
+    level: float
+
+
+def read_cox(arguments: Arguments, variables: Mapping[str, Variable]) -> CoxModel:
+    """Read the arguments of ``cox``; each that is left out has its default.
+
+    Raises
+    ------
+    StudyError
+        Naming the argument at fault.
+    FormulaError
+        With the place in the formula.
+    """
+    no_others(arguments, *_ARGUMENTS)
+    formula, by_node = _formula(arguments.get("formula"), variables)
+    weights, kind = prior_weights(arguments, variables, WEIGHTS)
+    needed = kind == "sampling" or formula.cluster is not None or by_node
+    robust = flag(arguments, "robust") if "robust" in arguments else needed
+    if needed and not robust:
+        raise StudyError(
+            "sampling weights and clusters need robust errors",
+            why="the model's own take each row for a person of its own",
+            fix="leave robust out",
+            field="robust",
+        )
+    ties = one_of(arguments, "ties", TIES, "efron")
+    return CoxModel(formula, ties, weights, kind, robust, by_node, level(arguments))
+
+
+def _formula(text: Any, variables: Mapping[str, Variable]) -> tuple[Formula, bool]:
+    if not isinstance(text, str):
+        raise StudyError("the model needs a formula", fix="write Surv(time, event) ~ age + sex, say", field="formula")
+    formula, by_node = _apart_from_node(parse_formula(text), variables)
+    check_survival(formula, variables)
+    if not formula.intercept:
+        raise StudyError(
+            "a Cox model has no intercept to leave out", why="the baseline hazard is in its place", field="formula"
+        )
+    if not formula.terms:
+        raise StudyError("the formula has no coefficients", fix="add a term", field="formula")
+    for expression in formula.strata:
+        if not stratum_levels(expression, variables):
+            raise StudyError(
+                f"strata() takes categories and conditions, and {expression} is neither",
+                fix=f"cut it, as in strata(cut({expression}, 50, 60))",
+                field="formula",
+            )
+    return formula, by_node
+
+
+def _apart_from_node(formula: Formula, variables: Mapping[str, Variable]) -> tuple[Formula, bool]:
+    """The formula without ``cluster(node)``, and whether it had that; ``node`` is no variable of the rows."""
+    by_node = formula.cluster is not None and str(formula.cluster) == "node" and "node" not in variables
+    if "node" in map(str, formula.strata) and "node" not in variables:
+        raise StudyError("strata(node) is the default", fix="leave it out", field="formula")
+    return (replace(formula, cluster=None) if by_node else formula), by_node

@@ -1,0 +1,107 @@
+"""At the hub: the tests of proportional hazards, and concordance, from a fitted model's totals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from hansa.errors import NotEstimable
+from hansa.model.exposure import FloatArray
+from hansa.stats.aliasing import factored
+from hansa.stats.cox_checks import TIMES
+from hansa.stats.cox_fit import CoxFitted
+from hansa.stats.design import slopes
+from hansa.stats.glm_result import Test, chi_square
+
+__all__ = ["Concordance", "Proportional", "concordance", "proportional_tests"]
+
+
+@dataclass(frozen=True)
+class Proportional:
+    """The tests that the coefficients of a term, or all of them, change with a function of ``time``.
+
+    ``time`` is "identity" or "log".
+    """
+
+    time: str
+    terms: tuple[Test, ...]
+    whole: Test
+
+
+@dataclass(frozen=True)
+class Concordance:
+    """Harrell's C: the share of pairs in which who died earlier had the higher linear predictor, ties half."""
+
+    value: float
+    concordant: float
+    discordant: float
+    tied: float
+
+
+def proportional_tests(fitted: CoxFitted) -> tuple[Proportional, ...]:
+    """The tests for each function of time that varies between events.
+
+    Raises
+    ------
+    Refused
+        When a node's gate refuses a round.
+    """
+    moments = fitted.problem.means["times"]
+    found = []
+    for code, time in enumerate(TIMES):
+        scaling = _centre_and_scale(fitted, moments[2 * code], moments[2 * code + 1])
+        if scaling is not None:
+            found.append(_tests(fitted, code, time, *scaling))
+    return tuple(found)
+
+
+def _centre_and_scale(fitted: CoxFitted, total: float, squares: float) -> tuple[float, float] | None:
+    """Of a function of time in units of the times' scale; ``None`` where it does not vary."""
+    events = float(fitted.problem.means["events"])
+    mean = total / events
+    variance = squares / events - mean**2
+    if variance <= 1e-12 * (mean**2 + 1e-300):
+        return None
+    return mean, float(2.0 ** -round(math.log2(variance) / 2))
+
+
+def _tests(fitted: CoxFitted, code: int, time: str, centre: float, scale: float) -> Proportional:
+    problem = fitted.problem
+    totals = problem.cohorts.sum(
+        "cox.proportional", problem.request, beta=fitted.fit.point.beta, time=float(code), centre=centre, scale=scale
+    )
+    kept = problem.kept
+    block = np.ix_(kept, kept)
+    unmix = np.eye(int(kept.sum())) if problem.mix is None else np.linalg.inv(problem.mix[block])
+    score = unmix.T @ totals["score"][kept]
+    parts = [fitted.fit.point.totals["gram"], totals["cross"], totals["square"]]
+    information, cross, square = (unmix.T @ part[block] @ unmix for part in parts)
+    # what is known of the changing coefficients once the constant ones are estimated (Schur complement)
+    rest = square - cross.T @ factored(information).inverse @ cross
+    columns = [problem.design.columns[place].term for place in slopes(problem.design, "intercepts")]
+    terms = np.array(columns)[kept]
+    tests = tuple(
+        _score_test(problem.design.terms[term], score[terms == term], rest[np.ix_(terms == term, terms == term)])
+        for term in dict.fromkeys(terms.tolist())
+    )
+    return Proportional(time, tests, _score_test("all", score, rest))
+
+
+def _score_test(name: str, score: FloatArray, information: FloatArray) -> Test:
+    try:
+        statistic = float(score @ factored(information).solve(score))
+    except NotEstimable:  # at its few event times the term does not vary
+        return Test(name, math.nan, len(score), math.nan, math.nan)
+    return chi_square(name, statistic, len(score))
+
+
+def concordance(fitted: CoxFitted) -> Concordance | None:
+    """Harrell's C over pairs at one node, in one stratum; ``None`` where there is no pair."""
+    totals = fitted.problem.cohorts.sum("cox.pairs", fitted.problem.request, beta=fitted.fit.point.beta)
+    concordant, discordant, tied = (float(count) for count in totals["pairs"])
+    total = concordant + discordant + tied
+    if total <= 0:
+        return None
+    return Concordance((concordant + tied / 2) / total, concordant, discordant, tied)

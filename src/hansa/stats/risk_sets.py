@@ -1,0 +1,122 @@
+"""Risk sets: which rows are at risk at which event times, sorted once so that each round is sums over runs.
+
+An *event time* is a distinct time at which somebody of a stratum has an event. Event times are numbered by
+stratum and time; a row is at risk at those from ``first`` up to, but not including, ``after``: the event times
+t of its stratum with start < t <= stop (Andersen and Gill 1982, Annals of Statistics 10:1100).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hansa.model.exposure import FloatArray
+
+__all__ = ["Order", "at_risk", "risk_sets", "summed"]
+
+Order = NDArray[np.intp]
+
+
+def risk_sets(rows: Mapping[str, FloatArray], *, late: bool) -> dict[str, FloatArray]:
+    """The rows that are ever at risk, sorted by the last event time at which they are.
+
+    Parameters
+    ----------
+    rows : mapping
+        ``x`` (n, p), ``start``, ``stop``, ``event`` (n,), and where given ``prior``, ``stratum`` and others, each
+        (n,). Rows without prior weight are in no risk set.
+    late : bool
+        Whether some enter later than at the beginning; else ``start`` is not looked at.
+
+    Returns
+    -------
+    dict
+        The same arrays for the m rows kept, with ``order`` (m,): which rows they were; ``rows`` (1,): n;
+        ``first`` and ``after`` (m,); ``died`` (d,): which kept rows have an event; ``time`` and ``ends`` (T,):
+        of each event time, and whether it is the last of its stratum.
+
+    Examples
+    --------
+    >>> rows = {"x": np.zeros((3, 1)), "stop": np.array([2.0, 1, 3]), "event": np.array([1.0, 0, 0])}
+    >>> found = risk_sets(rows, late=False)
+    >>> found["order"].tolist(), found["after"].tolist(), found["time"].tolist()
+    ([0.0, 2.0], [1.0, 1.0], [2.0])
+    """
+    n = len(rows["stop"])
+    stratum, weighs = rows.get("stratum", np.zeros(n)), rows.get("prior", np.ones(n)) > 0
+    died = (rows["event"] > 0) & weighs
+    strata, times = _distinct(stratum[died], rows["stop"][died])
+    after = _passed(strata, times, stratum, rows["stop"])
+    first = _passed(strata, times, stratum, rows["start"] if late else np.full(n, -np.inf))
+    kept = np.flatnonzero((first < after) & weighs)
+    order = kept[np.argsort(after[kept], kind="stable")]
+    found = {name: array[order] for name, array in rows.items()}
+    return {
+        **found,
+        "order": order.astype(np.float64),
+        "rows": np.array([float(n)]),
+        "late": np.array([float(late)]),
+        "first": first[order].astype(np.float64),
+        "after": after[order].astype(np.float64),
+        "died": np.flatnonzero(found["event"] > 0).astype(np.float64),
+        "time": times,
+        "ends": np.append(np.diff(strata) != 0, np.ones(min(1, len(times)), dtype=np.bool_)).astype(np.float64),
+    }
+
+
+def _distinct(strata: FloatArray, times: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The distinct pairs, by stratum and time."""
+    by_time = np.lexsort((times, strata))
+    strata, times = strata[by_time], times[by_time]
+    new = np.ones(len(times), dtype=np.bool_)
+    new[1:] = (np.diff(strata) != 0) | (np.diff(times) != 0)
+    return strata[new], times[new]
+
+
+def _passed(strata: FloatArray, times: FloatArray, stratum: FloatArray, value: FloatArray) -> Order:
+    """Per row, the number of the first event time of its stratum that is later than its value."""
+    found = np.zeros(len(value), dtype=np.intp)
+    for one in np.unique(stratum):
+        begin, end = np.searchsorted(strata, one, side="left"), np.searchsorted(strata, one, side="right")
+        rows = stratum == one
+        found[rows] = begin + np.searchsorted(times[begin:end], value[rows], side="right")
+    return found
+
+
+def at_risk(rows: Mapping[str, FloatArray], values: FloatArray) -> FloatArray:
+    """Sums over the risk set of each event time; values (m,) or (m, p) give (T,) or (T, p).
+
+    They are added up from the last event time of each stratum backwards, so that the small risk sets at the
+    end are sums of few numbers and lose no digits.
+    """
+    events = len(rows["time"])
+    if events == 0:
+        return np.zeros((0, *values.shape[1:]))
+    after = rows["after"].astype(np.intp)
+    leaving = np.add.reduceat(values, np.searchsorted(after, np.arange(1, events + 1)), axis=0)
+    if rows["late"][0]:
+        entering = summed(rows["first"].astype(np.intp), values, events)[1:]
+        entering[rows["ends"][:-1] > 0] = 0.0  # at a stratum's first event time nobody enters late
+        leaving[:-1] -= entering
+    found = np.empty_like(leaving)
+    begin = 0
+    for end in (np.flatnonzero(rows["ends"]) + 1).tolist():
+        found[begin:end] = np.cumsum(leaving[begin:end][::-1], axis=0)[::-1]
+        begin = end
+    return found
+
+
+def summed(place: Order, values: FloatArray, size: int) -> FloatArray:
+    """Sums of values (m,) or (m, p) by place (m,): shape (size,) or (size, p).
+
+    Examples
+    --------
+    >>> summed(np.array([0, 2, 0]), np.array([1.0, 2.0, 3.0]), 3).tolist()
+    [4.0, 0.0, 2.0]
+    """
+    if values.ndim == 1:
+        return np.bincount(place, values, size).astype(np.float64)
+    columns = [np.bincount(place, values[:, column], size) for column in range(values.shape[1])]
+    return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
