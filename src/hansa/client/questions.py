@@ -7,6 +7,7 @@ from typing import Any, TypeVar, overload
 
 from hansa.client.results import (
     CorrelationView,
+    CoxFit,
     CrosstabView,
     Description,
     FlowView,
@@ -72,6 +73,29 @@ class Questions:
         if by is not None:
             return self._by(by, arguments, keywords)
         return self._question(GlmFit, "glm", arguments, keywords)
+
+    def cox(
+        self,
+        formula: str,
+        *,
+        ties: str = "efron",
+        weights: str | None = None,
+        weights_type: str = "frequency",
+        robust: bool | None = None,
+        level: float = 0.95,
+        **keywords: Any,
+    ) -> CoxFit:
+        """Cox's proportional-hazards model over all cohorts, each with a baseline hazard of its own.
+
+        ``formula`` is ``Surv(time, event) ~ age + sex``, or ``Surv(start, stop, event) ~ ...`` with late entry or
+        covariates that change; ``strata()``, ``cluster()`` and ``offset()`` as in R.
+        """
+        arguments: dict[str, Any] = {"formula": formula, "ties": ties, "level": level}
+        if weights is not None:
+            arguments |= {"weights": weights, "weights_type": weights_type}
+        if robust is not None:
+            arguments["robust"] = robust
+        return self._question(CoxFit, "cox", arguments, keywords)
 
     @overload
     def sites(self, formula: str, *, term: None = None, **keywords: Any) -> SitesView: ...

@@ -44,7 +44,7 @@ def proportional(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]
     p = len(inputs["beta"])
     if at is None:
         nothing = np.zeros((p, p))
-        return {"score": np.zeros(p), "cross": nothing, "square": nothing, "weights": np.zeros((_rows(rows), 1))}
+        return {"score": np.zeros(p), "cross": nothing, "square": nothing, "weights": np.zeros((_rows(rows), 2))}
     time = time_function(rows["time"], inputs)
     by_term = time[at.terms.at]
     by_row = np.zeros(len(at.risk))
@@ -54,7 +54,7 @@ def proportional(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]
         "score": at.score(expected, by_row),
         "cross": at.information(expected, by_term),
         "square": at.information(square, by_term**2),
-        "weights": at.by_row(np.maximum(square, 0.0)[:, None]),
+        "weights": at.weights(np.maximum(square, 0.0)),
     }
 
 
@@ -63,9 +63,9 @@ def pairs(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:
     (rows,) = partitions
     at = partial(rows, inputs["beta"])
     if at is None:
-        return {"pairs": np.zeros(3), "weights": np.zeros((_rows(rows), 1))}
+        return {"pairs": np.zeros(3), "weights": np.zeros((_rows(rows), 2))}
     found = sum((_of_stratum(at, *ends) for ends in _strata(rows)), np.zeros(3))
-    return {"pairs": found, "weights": at.by_row(at.risk[:, None])}
+    return {"pairs": found, "weights": at.weights(at.expected())}
 
 
 def _strata(rows: Arrays) -> list[tuple[int, int]]:
@@ -115,7 +115,8 @@ PROPORTIONAL = Step(
         Output("square", ("columns", "columns"), "intermediate", additive="node"),
     ),
     proportional,
-    weight_names=("expected events by time",),
+    weight_names=("relative risk", "expected events by time"),
+    centred=1,
 )
 
 PAIRS = Step(
@@ -124,6 +125,6 @@ PAIRS = Step(
     ROWS,
     (Output("pairs", (3,), "intermediate", additive="node"),),
     pairs,
-    weight_names=("relative risk",),
+    weight_names=("relative risk", "expected events"),
     centred=1,
 )

@@ -28,7 +28,7 @@ __all__ = ["CoxFitted", "CoxProblem", "fit_cox"]
 
 _SHARPENINGS = 3
 _CONSTANT = 1e-22
-"""Variance within risk sets, as a share of the square of a column's mean, below which it is rounding."""
+"""Variance within risk sets, of columns scaled to about one, below which it is rounding."""
 _CLOSE = 1e-3
 _FEWEST_CLUSTERS = 20
 
@@ -158,21 +158,11 @@ def _with(
     base = {**arguments, "scale": scale.tolist()}
     means = cohorts.sum("cox.means", Request(base))
     _check_means(means)
-    middle = means["columns"] / means["weight"]
-    request = Request(
-        {
-            **base,
-            "centre": (middle / scale).tolist(),
-            "offset_centre": float(means["offset"] / means["weight"]),
-            "mix": None,
-            "ties": model.ties,
-            "by_node": model.by_node,
-        }
-    )
+    request = Request({**base, "mix": None, "ties": model.ties, "by_node": model.by_node})
     zero = np.zeros(len(scale))
     start = Point(zero, cohorts.sum("cox.round", request, beta=zero))
     gram = start.totals["gram"]
-    varying = np.diag(gram) > _CONSTANT * means["events"] * np.maximum(middle**2, 1e-300)
+    varying = np.diag(gram) > _CONSTANT * means["events"]
     kept = varying & estimable(gram * np.outer(varying, varying))
     if not kept.any():
         raise NotEstimable(

@@ -133,10 +133,14 @@ class Partial:
         within = gram_of(x, np.maximum(expected, 0.0)) if factor is None else (x * expected[:, None]).T @ x
         return np.asarray(within - between)
 
-    def by_row(self, values: FloatArray) -> FloatArray:
-        """Values of the rows at risk (m, k) in the order of the node's rows, shape (n, k); 0 for the others."""
-        found = np.zeros((int(self.rows["rows"][0]), values.shape[1]))
-        found[self.rows["order"].astype(np.intp)] = values
+    def weights(self, further: FloatArray) -> FloatArray:
+        """What a round's inputs put on people, in the order of the node's rows: risk and one more, shape (n, 2).
+
+        Rows that are in no risk set are shown with the median risk, so that they do not stand out.
+        """
+        usual = float(np.median(self.risk)) if len(self.risk) else 0.0
+        found = np.tile([usual, 0.0], (int(self.rows["rows"][0]), 1))
+        found[self.rows["order"].astype(np.intp)] = np.stack([self.risk, further], axis=1)
         return found
 
     def _deaths(self, values: FloatArray) -> FloatArray:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from hansa.errors import MethodError
 from hansa.stats.cox_tests import Concordance, Proportional
-from hansa.stats.glm_result import Term, Test
+from hansa.stats.glm_result import Term, Test, chi_square
 from hansa.stats.plain import Result
 
-__all__ = ["CoxResult"]
+__all__ = ["CoxResult", "nested", "read_cox_result"]
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,52 @@ class CoxResult(Result):
     def by_name(self) -> dict[str, Term]:
         """The terms by name."""
         return {term.name: term for term in self.terms}
+
+    @property
+    def t_df(self) -> int | None:
+        """Tests take the normal distribution."""
+        return None
+
+
+def read_cox_result(plain: Mapping[str, Any]) -> CoxResult:
+    """A result from its plain values; fields that a newer minor version added are left aside."""
+    known = {one.name for one in dataclasses.fields(CoxResult)}
+    given = {name: value for name, value in plain.items() if name in known}
+    fields: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
+    fields["covariance"] = tuple(map(tuple, fields["covariance"]))
+    fields["terms"] = tuple(Term(**term) for term in fields["terms"])
+    fields["tests"] = tuple(map(_test, fields["tests"]))
+    fields["proportional"] = tuple(map(_proportional, fields["proportional"]))
+    if fields["concordance"] is not None:
+        fields["concordance"] = Concordance(**fields["concordance"])
+    return CoxResult(**fields)
+
+
+def _proportional(plain: Mapping[str, Any]) -> Proportional:
+    return Proportional(plain["time"], tuple(map(_test, plain["terms"])), _test(plain["whole"]))
+
+
+def _test(plain: Mapping[str, Any]) -> Test:
+    return Test(**{name: value for name, value in plain.items() if name != "schema"})
+
+
+def nested(small: CoxResult, large: CoxResult) -> Test:
+    """The likelihood-ratio test between two nested models on the same people.
+
+    Raises
+    ------
+    MethodError
+        When the two cannot be nested, or have no likelihood.
+    """
+
+    def asked(result: CoxResult) -> tuple[object, ...]:
+        response = result.formula.split("~", maxsplit=1)[0]
+        return response, result.strata, result.ties, result.weights, result.n, result.events
+
+    if asked(small) != asked(large) or small.df >= large.df or "sampling" in (small.weights_type, large.weights_type):
+        raise MethodError(
+            "these two models are not nested",
+            why="they differ in times, strata, ties, weights or people, or the first is not the smaller",
+            fix="fit both on one analysis set (complete=...), the smaller first",
+        )
+    return chi_square("likelihood ratio", 2 * (large.loglik - small.loglik), large.df - small.df)

@@ -1,7 +1,7 @@
 """From a formula with ``Surv()`` and a node's rows to the arrays of a Cox model, and to what the gate looks at.
 
 ``cox.size`` tells how large columns are, ``cox.columns`` holds columns divided by public powers of two, and
-``cox.rows`` the same about pooled means, all of a node's rows together and in the order of their risk sets.
+``cox.rows`` the same for all of a node's rows together, in the order of their risk sets.
 """
 
 from __future__ import annotations
@@ -125,18 +125,15 @@ def _columns_of(rows: _Rows, arguments: Arguments) -> dict[str, FloatArray]:
 
 
 def _build_rows(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
-    return _centred(_build_columns(frame, arguments), arguments, frame.variables)
+    return _refined(_build_columns(frame, arguments), arguments, frame.variables)
 
 
-def _centred(arrays: Arrays, arguments: Arguments, _variables: Mapping[str, Variable]) -> dict[str, FloatArray]:
-    """The arrays of ``cox.rows`` from those of ``cox.columns``: columns and offset about their means."""
-    x = arrays["x"] - np.asarray(arguments["centre"]) * np.asarray(arguments["scale"])
-    found = {**arrays, "x": x @ np.asarray(arguments["mix"]) if arguments["mix"] else x}
+def _refined(arrays: Arrays, arguments: Arguments, _variables: Mapping[str, Variable]) -> dict[str, FloatArray]:
+    """The arrays of ``cox.rows`` from those of ``cox.columns``."""
+    found = {**arrays, "x": arrays["x"] @ np.asarray(arguments["mix"]) if arguments["mix"] else arrays["x"]}
     if arguments["by_node"]:
         found["cluster"] = np.zeros(len(arrays["stop"]))
     found["efron"] = np.array([float(arguments["ties"] == "efron")])
-    if "offset" in arrays:
-        found["offset"] = arrays["offset"] - arguments["offset_centre"]
     return found
 
 
@@ -149,7 +146,8 @@ def _joined(partitions: Sequence[Arrays]) -> dict[str, FloatArray]:
     names = {name for arrays in partitions for name in arrays} - _SINGLE - {"unusable"}
     whole = {name: _stacked(partitions, name) for name in sorted(names)}
     first = partitions[0]
-    return {**risk_sets(whole, late=bool(first["late"][0])), "efron": first["efron"]}
+    sets = risk_sets(whole, late=bool(first["late"][0]))
+    return {**sets, "time": sets["time"] * first["time_scale"], "efron": first["efron"]}
 
 
 def _stacked(partitions: Sequence[Arrays], name: str) -> FloatArray:
@@ -287,6 +285,6 @@ ROWS = Preparation(
     _exposures,
     exposed_by=_EXPOSED_BY,
     refines="cox.columns",
-    refine=_centred,
+    refine=_refined,
     join=_joined,
 )

@@ -22,18 +22,16 @@ __all__ = ["MEANS", "MEAT", "ROUND", "SIZES"]
 
 
 def means(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:  # noqa: ARG001  # a step takes inputs
-    """Sums by prior weight of columns and offset; rows, events, and rows that cannot be used; moments of event times.
+    """Rows, events, and rows that cannot be used; the sum of prior weights; moments of event times.
 
     These are the times and their logarithms, with their squares; a time of 0 has no logarithm and counts as 0.
     """
-    x, event = arrays["x"], arrays["event"]
+    event = arrays["event"]
     prior = arrays.get("prior", np.ones(len(event)))
     counted = prior > 0
     died = arrays["stop"][counted & (event > 0)] * arrays["time_scale"][0]
     logarithm = np.log(died, out=np.zeros_like(died), where=died > 0)
     return {
-        "columns": prior @ x,
-        "offset": prior @ arrays["offset"] if "offset" in arrays else 0.0,
         "weight": prior.sum(),
         "rows": float(np.count_nonzero(counted)),
         "events": float(len(died)),
@@ -54,7 +52,7 @@ def newton(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:
         "score": at.score(expected),
         "deviance": -2 * at.loglik,
         "invalid": 0.0,
-        "weights": at.by_row(np.stack([at.risk, expected], axis=1)),
+        "weights": at.weights(expected),
     }
 
 
@@ -69,11 +67,11 @@ def meat(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:
     at = partial(rows, inputs["beta"])
     p = len(inputs["beta"])
     if at is None:
-        return {"meat": np.zeros((p, p)), "clusters": 0.0, "weights": np.zeros((int(rows["rows"][0]), 1))}
+        return {"meat": np.zeros((p, p)), "clusters": 0.0, "weights": np.zeros((int(rows["rows"][0]), 2))}
     residuals = score_residuals(at)
     totals, clusters = _by_cluster(rows, residuals)
-    size = np.abs(residuals).sum(axis=1, keepdims=True)
-    return {"meat": gram_of(totals, np.ones(len(totals))), "clusters": clusters, "weights": at.by_row(size)}
+    size = np.abs(residuals).sum(axis=1)
+    return {"meat": gram_of(totals, np.ones(len(totals))), "clusters": clusters, "weights": at.weights(size)}
 
 
 def score_residuals(at: Partial) -> FloatArray:
@@ -108,8 +106,6 @@ MEANS = Step(
     1,
     COLUMNS,
     (
-        Output("columns", ("columns",), "intermediate"),
-        Output("offset", (), "intermediate"),
         Output("weight", (), "intermediate"),
         Output("rows", (), "protected"),
         Output("events", (), "protected"),
@@ -143,5 +139,6 @@ MEAT = Step(
         Output("clusters", (), "protected", additive="node"),
     ),
     meat,
-    weight_names=("score residual",),
+    weight_names=("relative risk", "score residual"),
+    centred=1,
 )

@@ -74,19 +74,20 @@ def _tests(fitted: CoxFitted, code: int, time: str, centre: float, scale: float)
     )
     kept = problem.kept
     block = np.ix_(kept, kept)
-    unmix = np.eye(int(kept.sum())) if problem.mix is None else np.linalg.inv(problem.mix[block])
-    score = unmix.T @ totals["score"][kept]
-    parts = [fitted.fit.point.totals["gram"], totals["cross"], totals["square"]]
-    information, cross, square = (unmix.T @ part[block] @ unmix for part in parts)
+    score, cross = totals["score"][kept], totals["cross"][block]
     # what is known of the changing coefficients once the constant ones are estimated (Schur complement)
-    rest = square - cross.T @ factored(information).inverse @ cross
+    rest = totals["square"][block] - cross.T @ fitted.fit.information.inverse @ cross
+    whole = _score_test("all", score, rest)
+    if problem.mix is not None:  # tests of single terms are about the columns as they were written
+        unmix = np.linalg.inv(problem.mix[block])
+        score, rest = unmix.T @ score, unmix.T @ rest @ unmix
     columns = [problem.design.columns[place].term for place in slopes(problem.design, "intercepts")]
     terms = np.array(columns)[kept]
     tests = tuple(
         _score_test(problem.design.terms[term], score[terms == term], rest[np.ix_(terms == term, terms == term)])
         for term in dict.fromkeys(terms.tolist())
     )
-    return Proportional(time, tests, _score_test("all", score, rest))
+    return Proportional(time, tests, whole)
 
 
 def _score_test(name: str, score: FloatArray, information: FloatArray) -> Test:

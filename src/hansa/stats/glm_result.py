@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from scipy import special, stats
@@ -14,7 +14,7 @@ from hansa.errors import MethodError
 from hansa.model.exposure import FloatArray
 from hansa.stats.plain import Result
 
-__all__ = ["GlmResult", "Term", "Test", "likelihood_ratio", "log_p_value", "term", "wald"]
+__all__ = ["Estimated", "GlmResult", "Term", "Test", "likelihood_ratio", "log_p_value", "term", "wald"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,11 @@ class GlmResult(Result):
         """The terms by name."""
         return {term.name: term for term in self.terms}
 
+    @property
+    def t_df(self) -> int | None:
+        """The degrees of freedom of Student's t; ``None`` where the dispersion is known."""
+        return self.df_residual if self.statistic_kind == "t" else None
+
 
 _NOTHING = (None,) * 10
 
@@ -166,7 +171,31 @@ def _exp(value: float) -> float:
     return math.exp(value) if value < 709 else math.inf
 
 
-def wald(result: GlmResult, names: Sequence[str]) -> Test:
+class Estimated(Protocol):
+    """The part of a regression's result that a Wald test looks at."""
+
+    @property
+    def by_name(self) -> Mapping[str, Term]:
+        """The terms by name."""
+        ...
+
+    @property
+    def covariance_terms(self) -> tuple[str, ...]:
+        """The terms that are not aliased."""
+        ...
+
+    @property
+    def covariance(self) -> tuple[tuple[float, ...], ...]:
+        """Their covariance."""
+        ...
+
+    @property
+    def t_df(self) -> int | None:
+        """The degrees of freedom of Student's t; ``None`` where the normal distribution is taken."""
+        ...
+
+
+def wald(result: Estimated, names: Sequence[str]) -> Test:
     """The Wald test that all named coefficients are zero.
 
     Chi-square where the dispersion is known, else F with ``df_residual`` (its statistic divided by the number
@@ -183,14 +212,15 @@ def wald(result: GlmResult, names: Sequence[str]) -> Test:
     coef = np.array([result.by_name[result.covariance_terms[place]].coef for place in chosen], dtype=np.float64)
     block = np.array(result.covariance)[np.ix_(chosen, chosen)]
     statistic = float(coef @ np.linalg.solve(block, coef))
-    if result.statistic_kind == "z":
+    freedom = result.t_df
+    if freedom is None:
         return chi_square("Wald", statistic, len(chosen))
     f = statistic / len(chosen)
-    p_log = float(stats.f.logsf(f, len(chosen), result.df_residual))
+    p_log = float(stats.f.logsf(f, len(chosen), freedom))
     return Test("Wald F", f, len(chosen), math.exp(p_log), p_log)
 
 
-def _places(result: GlmResult, name: str) -> list[int]:
+def _places(result: Estimated, name: str) -> list[int]:
     starts = (f"{name}[", *(f"{name}{digit}" for digit in "123456789"))
     terms = result.covariance_terms
     found = [place for place, one in enumerate(terms) if one == name]

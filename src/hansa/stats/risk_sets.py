@@ -33,7 +33,9 @@ def risk_sets(rows: Mapping[str, FloatArray], *, late: bool) -> dict[str, FloatA
     Returns
     -------
     dict
-        The same arrays for the m rows kept, with ``order`` (m,): which rows they were; ``rows`` (1,): n;
+        The same arrays for the m rows kept, columns and offset about their means in each stratum (which changes
+        no comparison of people at risk together, and keeps digits); ``order`` (m,): which rows they were;
+        ``rows`` (1,): n;
         ``first`` and ``after`` (m,); ``died`` (d,): which kept rows have an event; ``time`` and ``ends`` (T,):
         of each event time, and whether it is the last of its stratum.
 
@@ -53,6 +55,8 @@ def risk_sets(rows: Mapping[str, FloatArray], *, late: bool) -> dict[str, FloatA
     kept = np.flatnonzero((first < after) & weighs)
     order = kept[np.argsort(after[kept], kind="stable")]
     found = {name: array[order] for name, array in rows.items()}
+    for name in found.keys() & {"x", "offset"}:
+        found[name] = _about_mean(found[name], found.get("stratum"))
     return {
         **found,
         "order": order.astype(np.float64),
@@ -64,6 +68,15 @@ def risk_sets(rows: Mapping[str, FloatArray], *, late: bool) -> dict[str, FloatA
         "time": times,
         "ends": np.append(np.diff(strata) != 0, np.ones(min(1, len(times)), dtype=np.bool_)).astype(np.float64),
     }
+
+
+def _about_mean(values: FloatArray, stratum: FloatArray | None) -> FloatArray:
+    if stratum is None:
+        return values - (values.mean(axis=0) if len(values) else 0.0)
+    names, place = np.unique(stratum, return_inverse=True)
+    counts = np.bincount(place, minlength=len(names)).astype(np.float64)
+    middle = summed(place, values, len(names)) / (counts if values.ndim == 1 else counts[:, None])
+    return np.asarray(values - middle[place])
 
 
 def _distinct(strata: FloatArray, times: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -2,6 +2,7 @@
 
 from hansa.client.results.correlation import CorrelationView
 from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
+from hansa.client.results.cox import CoxFit
 from hansa.client.results.descriptions import Description, Table1View
 from hansa.client.results.glm import GlmFit
 from hansa.client.results.meta import MetaView
@@ -13,6 +14,7 @@ from hansa.client.results.view import View
 
 __all__ = [
     "CorrelationView",
+    "CoxFit",
     "CrosstabView",
     "Description",
     "FlowView",

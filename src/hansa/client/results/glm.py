@@ -7,11 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hansa.client.plots import Forest, ForestRow, forest_plot
+from hansa.client.results.coefficients import (
+    coefficient_columns,
+    coefficient_row,
+    covariance_frame,
+    terms_forest,
+    terms_frame,
+)
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
-from hansa.client.tables.numbers import BLANK, count, estimate, fixed, p_value, ratio, significant
-from hansa.errors import StudyError
+from hansa.client.tables.numbers import count, p_value, significant
 from hansa.model import Analysis
 from hansa.stats.glm_result import GlmResult, Term, Test, likelihood_ratio, wald
 from hansa.stats.validation import frozen
@@ -22,14 +27,12 @@ if TYPE_CHECKING:  # see view
 
     from hansa.client.plots import Plot
 
-__all__ = ["GlmFit", "ratio_prefix", "terms_frame"]
+__all__ = ["GlmFit"]
 
-_INTERCEPT = "(Intercept)"
 _FIT = (
     *("n", "df_residual", "deviance", "null_deviance", "loglik", "aic", "bic", "dispersion"),
     *("pseudo_r2", "deviance_r2", "lr_statistic", "lr_df", "lr_p", "iterations"),
 )
-_PREFIXES = {"odds ratio": "or", "rate ratio": "rr", "risk ratio": "rr", "hazard ratio": "hr", "ratio of means": "rm"}
 
 
 class GlmFit(View):
@@ -60,10 +63,7 @@ class GlmFit(View):
     @cached_property
     def covariance(self) -> pd.DataFrame:
         """The covariance of the coefficients that are not aliased."""
-        import pandas as pd
-
-        names = list(self._result.covariance_terms)
-        return pd.DataFrame(self._plain["covariance"], index=names, columns=names, dtype="float64")
+        return covariance_frame(self._plain)
 
     @property
     def knots(self) -> tuple[str, ...]:
@@ -120,21 +120,7 @@ class GlmFit(View):
         StudyError
             For a term that the model does not have.
         """
-        wanted = [name for name in self._result.by_name if name != _INTERCEPT] if terms is None else list(terms)
-        unknown = [name for name in wanted if name not in self._result.by_name]
-        if unknown or not wanted:
-            said = f"there is no term {', '.join(unknown)}" if unknown else "there is no term to draw"
-            raise StudyError(said, fix=f"some of {', '.join(self._result.by_name)}", field="terms")
-        named = self._result.ratio
-        forest = Forest(
-            rows=tuple(_forest_row(self._result.by_name[name], ratio=named is not None) for name in wanted),
-            effect=named or "coefficient",
-            what="",
-            level=self._result.level,
-            ratio=named is not None,
-            reference=0.0 if named is None else 1.0,
-        )
-        return forest_plot(forest, self.summary.loc[wanted], ax=ax)
+        return terms_forest(self._result, self.summary, terms, ax=ax)
 
     @cached_property
     def _result(self) -> GlmResult:
@@ -150,12 +136,8 @@ class GlmFit(View):
 
     def _coefficients(self) -> TableData:
         result = self._result
-        level = f"{100 * result.level:g}% CI"
-        columns = ["Term", "Coefficient", "SE", level, result.statistic_kind, "p"]
-        if result.ratio:
-            columns.insert(1, f"{result.ratio[0].upper()}{result.ratio[1:]} ({level})")
-        rows = tuple(_coefficient_row(term, result) for term in result.terms)
-        return TableData(self.title, tuple(columns), rows, self._notes())
+        rows = tuple(coefficient_row(term, ratio_shown=result.ratio is not None) for term in result.terms)
+        return TableData(self.title, coefficient_columns(result), rows, self._notes())
 
     def _notes(self) -> tuple[str, ...]:
         result = self._result
@@ -192,50 +174,3 @@ class GlmFit(View):
         ]
         rows.append(Row("Its p", (p_value(self._plain["lr_p"]),)))
         return TableData(self.title, ("Quantity", "Value"), tuple(rows), self._notes())
-
-
-def terms_frame(plain: Mapping[str, Any]) -> pd.DataFrame:
-    """The terms of a plain ``glm`` result, one row each."""
-    import pandas as pd
-
-    kind, named = plain["statistic_kind"], plain["ratio"]
-    columns = {"coef": "coef", "se": "se", "statistic": kind, "p": "p", "lower": "lower", "upper": "upper"}
-    if named:
-        prefix = ratio_prefix(named)
-        columns |= {
-            "exponentiated": named.replace(" ", "_"),
-            "exponentiated_lower": f"{prefix}_lower",
-            "exponentiated_upper": f"{prefix}_upper",
-        }
-    rows = [{shown: term[name] for name, shown in columns.items()} for term in plain["terms"]]
-    index = pd.Index([term["name"] for term in plain["terms"]], name="term", dtype=object)
-    return pd.DataFrame(rows, index=index, columns=list(columns.values()), dtype="float64")
-
-
-def ratio_prefix(named: str) -> str:
-    """What begins the columns of a ratio's bounds.
-
-    Examples
-    --------
-    >>> ratio_prefix("odds ratio")
-    'or'
-    """
-    return _PREFIXES[named]
-
-
-def _forest_row(term: Term, *, ratio: bool) -> ForestRow:
-    if term.coef is None:
-        return ForestRow(term.name, reason="aliased: a combination of earlier terms")
-    if ratio:
-        return ForestRow(term.name, term.exponentiated, term.exponentiated_lower, term.exponentiated_upper)
-    return ForestRow(term.name, term.coef, term.lower, term.upper)
-
-
-def _coefficient_row(term: Term, result: GlmResult) -> Row:
-    if term.coef is None:
-        return Row(term.name, (BLANK,) * (6 if result.ratio else 5))
-    middle, bounds = estimate(term.coef, term.lower, term.upper).rstrip(")").split(" (")
-    cells = [middle, significant(term.se), bounds, fixed(term.statistic, 2), p_value(term.p)]
-    if result.ratio:
-        cells.insert(0, ratio(term.exponentiated, term.exponentiated_lower, term.exponentiated_upper))
-    return Row(term.name, tuple(cells))

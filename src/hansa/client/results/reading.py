@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hansa.client.results.correlation import CorrelationView
 from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
+from hansa.client.results.cox import CoxFit
 from hansa.client.results.descriptions import Description, Table1View
 from hansa.client.results.glm import GlmFit
 from hansa.client.results.sites import SitesView
@@ -22,6 +23,7 @@ __all__ = ["read_outcome", "read_sites"]
 
 _VIEWS: Mapping[str, type[View]] = {
     "glm/1": GlmFit,
+    "cox/1": CoxFit,
     "describe/1": Description,
     "table1/1": Table1View,
     "crosstab/1": CrosstabView,

@@ -1,0 +1,221 @@
+"""A fitted Cox model: hazard ratios, checks of its assumptions, predictions, and words for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from hansa.client.results.checks import Checks
+from hansa.client.results.coefficients import (
+    coefficient_columns,
+    coefficient_row,
+    covariance_frame,
+    terms_forest,
+    terms_frame,
+)
+from hansa.client.results.prediction import hazard_ratios
+from hansa.client.results.view import View
+from hansa.client.tables import Row, TableData
+from hansa.client.tables.numbers import count, fixed, p_value, significant
+from hansa.stats.cox_result import CoxResult, nested, read_cox_result
+from hansa.stats.glm_result import Test, wald
+from hansa.version import __version__
+
+if TYPE_CHECKING:  # see view
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from hansa.client.plots import Plot
+
+__all__ = ["CoxFit"]
+
+_EVENTS_PER_TERM = 10
+_CHANGING = 0.05
+_TIES = {"efron": "Efron's method for ties", "breslow": "Breslow's method for ties"}
+_CITED = {"efron": "Efron 1977, JASA 72:557", "breslow": "Breslow 1974, Biometrics 30:89"}
+
+
+class CoxFit(View):
+    """A Cox proportional-hazards model over all cohorts.
+
+    ``summary`` has a row per term: ``coef``, ``se``, ``z``, ``p``, ``lower``, ``upper``, ``hazard_ratio``,
+    ``hr_lower``, ``hr_upper``. The numbers of an aliased term are not-a-number.
+    """
+
+    @property
+    def title(self) -> str:
+        """The model and its formula."""
+        return f"Cox model: {self._result.formula}"
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row per term, unrounded."""
+        return terms_frame(self._plain)
+
+    @cached_property
+    def covariance(self) -> pd.DataFrame:
+        """The covariance of the coefficients that are not aliased."""
+        return covariance_frame(self._plain)
+
+    @property
+    def concordance(self) -> float | None:
+        """Harrell's C over pairs of people at one node, in one stratum."""
+        found = self._result.concordance
+        return None if found is None else found.value
+
+    def wald(self, *terms: str) -> Test:
+        """The test that all these terms are zero; ``rx`` stands for all of ``rx[...]``."""
+        return wald(self._result, terms)
+
+    def compare(self, other: CoxFit) -> Test:
+        """The likelihood-ratio test against a nested model on the same people, whichever is the smaller."""
+        small, large = sorted((self._result, other._result), key=lambda result: result.df)
+        return nested(small, large)
+
+    def check(self) -> Checks:
+        """The tests of proportional hazards, and what else a reader should know before the numbers are used."""
+        import pandas as pd
+
+        rows = [
+            {"time": one.time, "term": test.name, "chi2": test.statistic, "df": test.df, "p": test.p}
+            for one in self._result.proportional
+            for test in (*one.terms, one.whole)
+        ]
+        frame = pd.DataFrame(rows, columns=["time", "term", "chi2", "df", "p"])
+        return Checks(frame.set_index(["time", "term"]), tuple(self._advice()))
+
+    def predict(
+        self, people: pd.DataFrame | Mapping[str, Any], *, reference: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """The hazard of people with these covariates, relative to a reference, with intervals.
+
+        Parameters
+        ----------
+        people : DataFrame, or mapping
+            A row per kind of person, a column per variable of the formula; a mapping is one row.
+        reference : mapping, optional
+            The kind of person that they are compared with; without it, the first row.
+
+        Returns
+        -------
+        DataFrame
+            ``log_hazard_ratio``, ``se``, ``hazard_ratio``, ``hr_lower``, ``hr_upper``. Survival itself cannot be
+            predicted from this model, since each node's baseline hazard stays there.
+
+        Raises
+        ------
+        StudyError
+            When a variable is missing, or a level is not known.
+        """
+        return hazard_ratios(self._result, self._study, people, reference)
+
+    def methods(self) -> str:
+        """A paragraph for the methods section of a paper."""
+        result, nodes = self._result, len(self.provenance.get("nodes", ()))
+        said = [
+            f"We fitted a Cox proportional-hazards model (Cox 1972, JRSS B 34:187) of {result.formula}"
+            + (f" over {nodes} cohorts" if nodes else "")
+            + f" with {_TIES[result.ties]} ({_CITED[result.ties]}), to {count(result.n)} observations with "
+            f"{count(result.events)} events.",
+            "Each cohort had a baseline hazard of its own"
+            + (f", further stratified by {', '.join(result.strata)}" if result.strata else "")
+            + "; the estimates equal those of the pooled data stratified by cohort.",
+        ]
+        if result.weights is not None:
+            said.append(f"Observations were weighted by {result.weights} ({result.weights_type} weights).")
+        if result.covariance_kind == "robust":
+            said.append(
+                f"Standard errors are robust (Lin and Wei 1989, JASA 84:1074), over {result.clusters} clusters."
+            )
+        said.append(
+            "Proportional hazards were tested by scaled Schoenfeld residuals (Grambsch and Therneau 1994, "
+            "Biometrika 81:515) against time and its logarithm."
+        )
+        said.append(
+            f"Only masked sums left the cohorts (Hansa {__version__}; method cox, version 1); no event time was shared."
+        )
+        return " ".join(said)
+
+    def plot(self, *, terms: Sequence[str] | None = None, ax: Axes | None = None) -> Plot:
+        """A forest plot of the hazard ratios; without terms, all.
+
+        Raises
+        ------
+        StudyError
+            For a term that the model does not have.
+        """
+        return terms_forest(self._result, self.summary, terms, ax=ax)
+
+    @cached_property
+    def _result(self) -> CoxResult:
+        return read_cox_result(self._plain)
+
+    def _advice(self) -> list[str]:
+        """In words, most urgent first."""
+        result, found = self._result, list[str]()
+        tested = [test for one in result.proportional for test in one.terms]
+        least = {test.name: test.p for test in sorted(tested, key=lambda test: -(test.p or 0)) if test.p is not None}
+        changing = {name: p for name, p in least.items() if p < _CHANGING}
+        for name, p in sorted(changing.items(), key=lambda item: item[1]):
+            found.append(
+                f"The hazard ratio of {name} changes with time ({_said(p)}): read it as an average over the time "
+                "watched, stratify by it or by groups of it (strata()), or fit periods of time apart."
+            )
+        if result.events < _EVENTS_PER_TERM * result.df:
+            found.append(
+                f"{count(result.events)} events for {result.df} coefficients are few (fewer than {_EVENTS_PER_TERM} "
+                "each): intervals are too narrow and estimates too far from 1; take fewer terms."
+            )
+        if result.aliased:
+            found.append(
+                f"{', '.join(result.aliased)}: no coefficient, since within nodes it does not vary or is a combination "
+                "of earlier terms."
+            )
+        return found or ["No sign against proportional hazards, and enough events for the coefficients."]
+
+    def _tables(self) -> Mapping[str, Callable[[], TableData]]:
+        return {"coefficients": self._coefficients, "tests": self._tests_table, "proportional": self._proportional}
+
+    def _coefficients(self) -> TableData:
+        result = self._result
+        rows = tuple(coefficient_row(term, ratio_shown=True) for term in result.terms)
+        return TableData(self.title, coefficient_columns(result), rows, self._notes())
+
+    def _notes(self) -> tuple[str, ...]:
+        result, nodes = self._result, len(self.provenance.get("nodes", ()))
+        seen = f"n = {count(result.n)}, {count(result.events)} events"
+        notes = [seen + (f", at {nodes} nodes." if nodes else ".")]
+        notes.append("Each node has a baseline hazard of its own, which stays there.")
+        if result.strata:
+            notes.append(f"Further stratified by {', '.join(result.strata)}.")
+        if result.covariance_kind == "robust":
+            notes.append(f"Robust standard errors over {count(result.clusters)} clusters.")
+        if result.aliased:
+            notes.append(f"Aliased, without a coefficient: {', '.join(result.aliased)}.")
+        if result.concordance is not None:
+            notes.append(f"Concordance within nodes: {fixed(result.concordance.value, 3)}.")
+        notes += [f"Knots of {said}." for said in result.knots]
+        notes += [f"Levels that nobody has, left out: {said}." for said in result.dropped_levels]
+        return tuple(notes)
+
+    def _tests_table(self) -> TableData:
+        rows = tuple(
+            Row(test.name.capitalize(), (significant(test.statistic, 5), count(test.df), p_value(test.p)))
+            for test in self._result.tests
+        )
+        return TableData(f"{self.title}: all coefficients zero", ("Test", "χ²", "df", "p"), rows, self._notes())
+
+    def _proportional(self) -> TableData:
+        rows = []
+        for one in self._result.proportional:
+            rows.append(Row(f"Against {'log time' if one.time == 'log' else 'time'}"))
+            rows += [
+                Row(test.name, (significant(test.statistic, 4), count(test.df), p_value(test.p)), 1)
+                for test in (*one.terms, one.whole)
+            ]
+        return TableData(f"{self.title}: proportional hazards", ("Term", "χ²", "df", "p"), tuple(rows), ())
+
+
+def _said(p: float) -> str:
+    return f"p = {p_value(p)}".replace("= <", "< ")
