@@ -22,7 +22,8 @@ class Thresholds(Value):
     column. Eurostat and many registries publish from 5 on; DataSHIELD's ``nfilter.tab`` is 3.
     ``differing`` (10): fewest people by which two questions may differ, unless they do not differ at all. As
     ``group``, since a difference is a group.
-    ``parameters_per_person`` (0.33): most parameters per person, in survival models per person with an event. DataSHIELD's ``nfilter.glm = 0.33``.
+    ``parameters_per_person`` (0.33): most parameters per person, in survival models per person with an event.
+    DataSHIELD's ``nfilter.glm = 0.33``.
     ``effective`` (5): fewest effective people (Kish 1965) behind a weighted sum. As ``cell``.
     ``dominance`` (0.9): most that the two largest contributions may make of a site's sum. ACRO's
     ``safe_nk_n = 2, safe_nk_k = 0.9``.
