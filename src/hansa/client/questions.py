@@ -16,6 +16,7 @@ from hansa.client.results import (
     MetaView,
     SitesView,
     SubgroupsView,
+    SurvivalView,
     Table1View,
     View,
 )
@@ -96,6 +97,29 @@ class Questions:
         if robust is not None:
             arguments["robust"] = robust
         return self._question(CoxFit, "cox", arguments, keywords)
+
+    def survival(
+        self,
+        formula: str,
+        *,
+        grid: float | None = None,
+        interval: str = "log",
+        weighting: str = "logrank",
+        rho: float = 0.0,
+        gamma: float = 0.0,
+        tau: float | None = None,
+        level: float = 0.95,
+        **keywords: Any,
+    ) -> SurvivalView:
+        """Survival curves of groups over all cohorts, with a test between them and restricted means.
+
+        ``formula`` is ``Surv(time, event) ~ arm + sex`` for a curve of each combination, or ``~ 1``.
+        """
+        arguments: dict[str, Any] = {"formula": formula, "interval": interval, "weighting": weighting, "level": level}
+        if weighting == "fleming-harrington":
+            arguments |= {"rho": rho, "gamma": gamma}
+        arguments |= {name: value for name, value in (("grid", grid), ("tau", tau)) if value is not None}
+        return self._question(SurvivalView, "survival", arguments, keywords)
 
     @overload
     def sites(self, formula: str, *, term: None = None, **keywords: Any) -> SitesView: ...

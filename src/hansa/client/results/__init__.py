@@ -9,6 +9,7 @@ from hansa.client.results.meta import MetaView
 from hansa.client.results.reading import read_outcome, read_sites
 from hansa.client.results.sites import SitesView
 from hansa.client.results.subgroups import SubgroupsView
+from hansa.client.results.survival import SurvivalView
 from hansa.client.results.validation import ValidationView
 from hansa.client.results.view import View
 
@@ -23,6 +24,7 @@ __all__ = [
     "MetaView",
     "SitesView",
     "SubgroupsView",
+    "SurvivalView",
     "Table1View",
     "ValidationView",
     "View",
