@@ -47,7 +47,11 @@ def hansa_task(n: int, p: int) -> Callable[[], Any]:
     import hansa
 
     league = hansa.local(dealt(rows(n, p)))
-    return lambda: [term["coef"] for term in league.cox(formula(p)).plain["terms"]]
+
+    def task() -> Any:
+        return [term["coef"] for term in league.cox(formula(p)).plain["terms"]]
+
+    return task
 
 
 def steps_task(n: int, p: int) -> Callable[[], Any]:
@@ -61,14 +65,22 @@ def steps_task(n: int, p: int) -> Callable[[], Any]:
     known = infer_dictionary(parts).by_name
     frames = [[Frame({str(c): part[c].to_numpy(float) for c in part}, known, len(part))] for part in parts.values()]
     cohorts = DirectCohorts(cox.METHOD, frames, known)
-    return lambda: [term.coef for term in cox.plan(cohorts, {"formula": formula(p)}).terms]
+
+    def task() -> Any:
+        return [term.coef for term in cox.plan(cohorts, {"formula": formula(p)}).terms]
+
+    return task
 
 
 def lifelines_task(n: int, p: int) -> Callable[[], Any]:
     from lifelines import CoxPHFitter
 
     frame = pd.concat([part.assign(node=node) for node, part in dealt(rows(n, p)).items()])
-    return lambda: CoxPHFitter().fit(frame, "days", "died", strata=["node"]).params_.tolist()
+
+    def task() -> Any:
+        return CoxPHFitter().fit(frame, "days", "died", strata=["node"]).params_.tolist()
+
+    return task
 
 
 def sksurv_task(n: int, p: int) -> Callable[[], Any]:
@@ -77,7 +89,11 @@ def sksurv_task(n: int, p: int) -> Callable[[], Any]:
     frame = rows(n, p)
     outcome = np.zeros(n, dtype=[("event", "?"), ("time", "<f8")])
     outcome["event"], outcome["time"] = frame["died"] == 1, frame["days"]
-    return lambda: CoxPHSurvivalAnalysis(ties="efron").fit(frame[names(p)].to_numpy(), outcome).coef_.tolist()
+
+    def task() -> Any:
+        return CoxPHSurvivalAnalysis(ties="efron").fit(frame[names(p)].to_numpy(), outcome).coef_.tolist()
+
+    return task
 
 
 TASKS = {"hansa": hansa_task, "steps": steps_task, "lifelines": lifelines_task, "scikit-survival": sksurv_task}
