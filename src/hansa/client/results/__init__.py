@@ -8,6 +8,7 @@ from hansa.client.results.glm import GlmFit
 from hansa.client.results.meta import MetaView
 from hansa.client.results.reading import read_outcome, read_sites
 from hansa.client.results.sites import SitesView
+from hansa.client.results.stages import StagesView
 from hansa.client.results.subgroups import SubgroupsView
 from hansa.client.results.survival import SurvivalView
 from hansa.client.results.validation import ValidationView
@@ -23,6 +24,7 @@ __all__ = [
     "HistogramView",
     "MetaView",
     "SitesView",
+    "StagesView",
     "SubgroupsView",
     "SurvivalView",
     "Table1View",
