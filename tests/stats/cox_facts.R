@@ -36,6 +36,14 @@ facts <- list(
   one("bladder", quote(coxph(Surv(start, stop, event) ~ rx + number + size + strata(enum) + strata(node), cluster = id, data = bladder, control = tight))),
   one("veteran offset", quote(coxph(Surv(time, status) ~ trt + celltype + age + offset(-0.03 * karno) + strata(node), data = veteran, control = tight))),
   one("rotterdam", quote(coxph(Surv(dtime, death) ~ age + meno + size + grade + nodes + log(er + 1) + hormon + strata(node), data = rotterdam, control = tight))),
-  one("rotterdam frequency", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon + strata(node), weights = copies, data = rotterdam, control = tight)))
+  one("rotterdam frequency", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon + strata(node), weights = copies, data = rotterdam, control = tight))),
+  one("pooled colon", quote(coxph(Surv(time, status) ~ rx + age + sex + nodes, data = colon, control = tight))),
+  one("pooled colon breslow", quote(coxph(Surv(time, status) ~ rx + age + sex + nodes, ties = "breslow", data = colon, control = tight))),
+  one("pooled colon strata", quote(coxph(Surv(time, status) ~ rx + age + nodes + strata(differ), data = colon, control = tight))),
+  one("pooled colon node", quote(coxph(Surv(time, status) ~ rx + age + node, data = colon, control = tight))),
+  one("pooled bladder", quote(coxph(Surv(start, stop, event) ~ rx + number + size + strata(enum), data = bladder, control = tight))),
+  one("pooled veteran offset", quote(coxph(Surv(time, status) ~ trt + celltype + age + offset(-0.03 * karno), data = veteran, control = tight))),
+  one("pooled rotterdam", quote(coxph(Surv(dtime, death) ~ age + meno + size + grade + nodes + log(er + 1) + hormon, data = rotterdam, control = tight))),
+  one("pooled rotterdam frequency", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon, weights = copies, data = rotterdam, control = tight)))
 )
 cat(toJSON(facts, auto_unbox = TRUE, digits = NA, null = "null", pretty = TRUE))

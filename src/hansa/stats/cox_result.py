@@ -19,7 +19,8 @@ __all__ = ["CoxResult", "nested", "read_cox_result"]
 class CoxResult(Result):
     """A Cox proportional-hazards model over all nodes.
 
-    ``baseline`` is "node": each node has a baseline hazard of its own, which stays there. ``covariance`` has the
+    ``baseline`` is "node": each node has a baseline hazard of its own, which stays there; or "pooled": one for all,
+    exact for times on the ``grid``, to which some were ``rounded`` or not. ``covariance`` has the
     rows and columns of ``covariance_terms``, the coefficients that are not aliased; it is ``covariance_kind``
     "model" (the inverse information) or "robust" (Lin and Wei's sandwich over ``clusters``), and
     ``model_errors`` are the standard errors by the inverse information in either case. ``tests`` are the
@@ -31,6 +32,8 @@ class CoxResult(Result):
     schema: ClassVar[str] = "cox/1.0"
     formula: str
     baseline: str
+    grid: float | None
+    rounded: bool
     ties: str
     strata: tuple[str, ...]
     late_entry: bool

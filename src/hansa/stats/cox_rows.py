@@ -31,7 +31,7 @@ from hansa.stats.contract import Arguments, Arrays, Frame, Preparation
 from hansa.stats.design import reads, set_exposure, slopes
 from hansa.stats.risk_sets import risk_sets
 
-__all__ = ["COLUMNS", "ROWS", "SIZE", "resolved", "stratum_levels"]
+__all__ = ["COLUMNS", "ROWS", "SIZE", "column_arrays", "exposures_of", "resolved", "stratum_levels"]
 
 _EXPOSED_BY = ("formula", "facts", "weights", "scale", "time_scale")
 
@@ -100,7 +100,8 @@ def _build_size(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     return {"values": np.column_stack([rows.x, np.where(rows.usable, rows.seen.stop, 0.0)])}
 
 
-def _build_columns(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
+def column_arrays(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
+    """Scaled columns, times and events, and where given weights, offset, stratum and cluster, each (n,)."""
     return _columns_of(_rows(frame, arguments), arguments)
 
 
@@ -125,7 +126,7 @@ def _columns_of(rows: _Rows, arguments: Arguments) -> dict[str, FloatArray]:
 
 
 def _build_rows(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
-    return _refined(_build_columns(frame, arguments), arguments, frame.variables)
+    return _refined(column_arrays(frame, arguments), arguments, frame.variables)
 
 
 def _refined(arrays: Arrays, arguments: Arguments, _variables: Mapping[str, Variable]) -> dict[str, FloatArray]:
@@ -160,7 +161,8 @@ def _stacked(partitions: Sequence[Arrays], name: str) -> FloatArray:
 # --- exposures ----------------------------------------------------------------------------------------------
 
 
-def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
+def exposures_of(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
+    """What is summed over, for the gate."""
     return _exposures_of(_rows(frame, arguments), frame, arguments)
 
 
@@ -270,8 +272,8 @@ COLUMNS = Preparation(
     1,
     reads,
     _dimensions,
-    _build_columns,
-    _exposures,
+    column_arrays,
+    exposures_of,
     exposed_by=_EXPOSED_BY,
     together=_columns_exposed,
 )
@@ -282,7 +284,7 @@ ROWS = Preparation(
     reads,
     _dimensions,
     _build_rows,
-    _exposures,
+    exposures_of,
     exposed_by=_EXPOSED_BY,
     refines="cox.columns",
     refine=_refined,
