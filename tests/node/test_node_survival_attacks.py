@@ -117,6 +117,10 @@ def _posed(lg: LocalLeague) -> Callable[..., Any]:
         "mix": None,
         "ties": "efron",
         "by_node": False,
+        "grid": 1.0,
+        "times": 4096,
+        "centre": [50 / 32, 200 / 32],
+        "offset_centre": 0.0,
     }
     steps = {step.name: step for step in question.method.steps}
 
@@ -132,6 +136,15 @@ INPUTS: dict[str, dict[str, Any]] = {
     "cox.meat": {"beta": [8.0, 0.0]},
     "cox.pairs": {"beta": [8.0, 0.0]},
     "cox.proportional": {"beta": [8.0, 0.0], "time": 0.0, "centre": 0.0, "scale": 1.0},
+    "cox.risks": {"beta": [8.0, 0.0]},
+    "cox.moments": {"beta": [8.0, 0.0]},
+    "cox.hazards": {
+        "beta": [8.0, 0.0],
+        "hazard": np.full(4096, 1e-3),
+        "tied": np.zeros(4096),
+        "counted": np.ones(4096),
+        "block": np.zeros(4096),
+    },
 }
 
 
@@ -144,6 +157,21 @@ def test_a_chosen_beta_under_which_one_person_is_the_risk_set_is_refused(step: s
 def test_the_chosen_beta_would_pass_without_the_rule(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "exposures")
     assert _posed(league())(step, **INPUTS[step]) is not None
+
+
+def _one_death(lg: LocalLeague) -> object:
+    """Hazards that spare none but those who die on one day: one person."""
+    first = min(int(frame.loc[frame["dead"], "days"].min()) for frame in frames().values())
+    tied = np.zeros(4096)
+    tied[first] = 1.0
+    chosen = {**INPUTS["cox.hazards"], "beta": [0.0, 0.0], "hazard": np.zeros(4096), "tied": tied}
+    return _posed(lg)("cox.hazards", **chosen)
+
+
+def test_hazards_that_tell_of_one_death_are_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(_one_death, league()) == "disclosure"
+    without(monkeypatch, "exposures")
+    assert _one_death(league()) is not None
 
 
 def test_the_honest_rounds_of_the_same_study_pass() -> None:

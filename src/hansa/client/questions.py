@@ -80,6 +80,8 @@ class Questions:
         formula: str,
         *,
         ties: str = "efron",
+        baseline: str = "node",
+        grid: float | None = None,
         weights: str | None = None,
         weights_type: str = "frequency",
         robust: bool | None = None,
@@ -89,9 +91,12 @@ class Questions:
         """Cox's proportional-hazards model over all cohorts, each with a baseline hazard of its own.
 
         ``formula`` is ``Surv(time, event) ~ age + sex``, or ``Surv(start, stop, event) ~ ...`` with late entry or
-        covariates that change; ``strata()``, ``cluster()`` and ``offset()`` as in R.
+        covariates that change; ``strata()``, ``cluster()`` and ``offset()`` as in R. ``baseline="pooled"`` gives
+        all cohorts one baseline hazard, for times counted in units of ``grid``.
         """
-        arguments: dict[str, Any] = {"formula": formula, "ties": ties, "level": level}
+        arguments: dict[str, Any] = {"formula": formula, "ties": ties, "baseline": baseline, "level": level}
+        if grid is not None:
+            arguments["grid"] = grid
         if weights is not None:
             arguments |= {"weights": weights, "weights_type": weights_type}
         if robust is not None:

@@ -118,9 +118,7 @@ class CoxFit(View):
             + (f" over {nodes} cohorts" if nodes else "")
             + f" with {_TIES[result.ties]} ({_CITED[result.ties]}), to {count(result.n)} observations with "
             f"{count(result.events)} events.",
-            "Each cohort had a baseline hazard of its own"
-            + (f", further stratified by {', '.join(result.strata)}" if result.strata else "")
-            + "; the estimates equal those of the pooled data stratified by cohort.",
+            self._baseline_words(),
         ]
         if result.weights is not None:
             said.append(f"Observations were weighted by {result.weights} ({result.weights_type} weights).")
@@ -132,10 +130,21 @@ class CoxFit(View):
             "Proportional hazards were tested by scaled Schoenfeld residuals (Grambsch and Therneau 1994, "
             "Biometrika 81:515) against time and its logarithm."
         )
-        said.append(
-            f"Only masked sums left the cohorts (Hansa {__version__}; method cox, version 1); no event time was shared."
-        )
+        shared = "; no event time was shared" if result.baseline == "node" else ""
+        said.append(f"Only masked sums left the cohorts (Hansa {__version__}; method cox, version 1){shared}.")
         return " ".join(said)
+
+    def _baseline_words(self) -> str:
+        result = self._result
+        strata = ", ".join(result.strata)
+        if result.baseline == "node":
+            further = f", further stratified by {strata}" if strata else ""
+            same = "; the estimates equal those of the pooled data stratified by cohort."
+            return f"Each cohort had a baseline hazard of its own{further}{same}"
+        own = f"a baseline hazard in each stratum of {strata}" if strata else "one baseline hazard"
+        rounded = ", to which times were rounded" if result.rounded else ""
+        same = f"the estimates equal those of the pooled data, exactly for times on a grid of {result.grid:g}"
+        return f"All cohorts shared {own}; {same}{rounded}."
 
     def plot(self, *, terms: Sequence[str] | None = None, ax: Axes | None = None) -> Plot:
         """A forest plot of the hazard ratios; without terms, all.
@@ -186,7 +195,11 @@ class CoxFit(View):
         result, nodes = self._result, len(self.provenance.get("nodes", ()))
         seen = f"n = {count(result.n)}, {count(result.events)} events"
         notes = [seen + (f", at {nodes} nodes." if nodes else ".")]
-        notes.append("Each node has a baseline hazard of its own, which stays there.")
+        if result.baseline == "node":
+            notes.append("Each node has a baseline hazard of its own, which stays there.")
+        else:
+            rounded = "; others were rounded to it" if result.rounded else ""
+            notes.append(f"One baseline hazard for all nodes, exact for times on a grid of {result.grid:g}{rounded}.")
         if result.strata:
             notes.append(f"Further stratified by {', '.join(result.strata)}.")
         if result.covariance_kind == "robust":
