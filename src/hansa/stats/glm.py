@@ -13,10 +13,12 @@ from hansa.model import Variable
 from hansa.stats.contract import Arguments, Cohorts, Method
 from hansa.stats.design import reads
 from hansa.stats.families import has_dispersion, log_likelihood
+from hansa.stats.firth_step import PENALTY
 from hansa.stats.glm_arguments import Model, read_model
 from hansa.stats.glm_basis import FACT_STEPS
 from hansa.stats.glm_facts import pooled_facts
-from hansa.stats.glm_fit import Fitted, fit_pooled
+from hansa.stats.glm_firth import fit_penalised, penalised_result
+from hansa.stats.glm_fit import Fitted, fit_pooled, pose
 from hansa.stats.glm_profile import PROFILE
 from hansa.stats.glm_result import GlmResult, Term, as_rows, chi_square, likelihood_ratio, term, wald
 from hansa.stats.glm_robust import MEAT, PROFILE_MEAT
@@ -47,7 +49,8 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> GlmResult:
         never leaves it and is not reported. ``weights``: a variable, with ``weights_type`` "frequency" (each
         row stands for so many equal ones), "precision" (R's ``weights``: the dispersion is divided by them)
         or "sampling" (inverse probabilities; sandwich covariance, no likelihood). ``covariance``: "model"
-        (default) or "HC0" to "HC3". ``level``: of the intervals, 0.95.
+        (default) or "HC0" to "HC3". ``level``: of the intervals, 0.95. ``penalty``: "firth" for a logistic model
+        whose estimates are finite under separation, too; tests and intervals then are those of the profile.
 
     Returns
     -------
@@ -67,7 +70,11 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> GlmResult:
     model = read_model(arguments, cohorts.variables)
     facts = pooled_facts(cohorts, model.formula)
     design = resolve_design(model.formula, cohorts.variables, facts)
-    return _result(model, design, fit_pooled(cohorts, model, design))
+    problem = pose(cohorts, model, design)
+    if model.penalty is None:
+        return _result(model, design, fit_pooled(problem))
+    found = fit_penalised(problem)
+    return penalised_result(_result(model, design, found.fitted), found)
 
 
 def _result(model: Model, design: Design, fitted: Fitted) -> GlmResult:
@@ -169,12 +176,14 @@ METHOD = Method(
     name="glm",
     version=1,
     title="Generalised linear model",
-    steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, PROFILE, MEAT, PROFILE_MEAT),
+    steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, PROFILE, MEAT, PROFILE_MEAT, PENALTY),
     plan=plan,
     complete=_complete,
     site_release=True,
     citations=(
         "McCullagh P, Nelder JA (1989). Generalized Linear Models, 2nd edition. Chapman & Hall.",
+        "Firth D (1993). Bias reduction of maximum likelihood estimates. Biometrika 80:27.",
+        "Heinze G, Schemper M (2002). A solution to the problem of separation in logistic regression. Stat Med 21.",
         "Zeileis A (2004). Econometric computing with HC and HAC covariance matrix estimators. JSS 11(10).",
     ),
 )

@@ -14,7 +14,18 @@ from hansa.errors import MethodError
 from hansa.model.exposure import FloatArray
 from hansa.stats.plain import Result
 
-__all__ = ["GlmResult", "Term", "Test", "likelihood_ratio", "log_p_value", "term", "wald"]
+__all__ = [
+    "GlmResult",
+    "Term",
+    "Test",
+    "as_rows",
+    "chi_square",
+    "exponential",
+    "likelihood_ratio",
+    "log_p_value",
+    "term",
+    "wald",
+]
 
 
 @dataclass(frozen=True)
@@ -61,9 +72,14 @@ class GlmResult(Result):
     the share of the null deviance explained. ``loglik``, ``aic`` and ``bic`` are ``None`` with sampling
     weights. ``facts`` are the pooled facts of the design, from which :mod:`hansa.stats.validation` builds it
     again; ``knots`` and ``dropped_levels`` say them in words.
+
+    With ``penalty`` "firth" tests and intervals of ``terms`` are those of the profile of the penalised likelihood
+    (``statistic_kind`` is ``chi2``, with one degree of freedom), and ``wald_terms`` are the same with Wald's;
+    ``loglik`` and ``null_loglik`` are penalised, and ``aic``, ``bic``, ``pseudo_r2`` and ``deviance_r2`` are
+    ``None``.
     """
 
-    schema: ClassVar[str] = "glm/1.0"
+    schema: ClassVar[str] = "glm/1.1"
     formula: str
     family: str
     link: str
@@ -99,6 +115,8 @@ class GlmResult(Result):
     knots: tuple[str, ...]
     dropped_levels: tuple[str, ...]
     facts: Mapping[str, Any] = field(hash=False)
+    penalty: str | None = None
+    wald_terms: tuple[Term, ...] = ()
 
     @property
     def by_name(self) -> dict[str, Term]:
@@ -127,7 +145,7 @@ def term(name: str, coef: float | None, se: float, *, df: float | None, level: f
     lower, upper = coef - float(quantile) * se, coef + float(quantile) * se
     statistic = coef / se if se > 0 else math.copysign(math.inf, coef)
     p_log = log_p_value(statistic, df)
-    ratios = tuple(_exp(value) if ratio else None for value in (coef, lower, upper))
+    ratios = tuple(exponential(value) if ratio else None for value in (coef, lower, upper))
     return Term(name, coef, se, statistic, math.exp(p_log), p_log, lower, upper, *ratios)
 
 
@@ -162,7 +180,8 @@ def log_p_value(statistic: float, df: float | None) -> float:
     return a * log_x + b * math.log1p(-x) - math.log(a) - float(special.betaln(a, b)) + math.log(series)
 
 
-def _exp(value: float) -> float:
+def exponential(value: float) -> float:
+    """The exponential, infinite where a float cannot hold it."""
     return math.exp(value) if value < 709 else math.inf
 
 
@@ -183,7 +202,7 @@ def wald(result: GlmResult, names: Sequence[str]) -> Test:
     coef = np.array([result.by_name[result.covariance_terms[place]].coef for place in chosen], dtype=np.float64)
     block = np.array(result.covariance)[np.ix_(chosen, chosen)]
     statistic = float(coef @ np.linalg.solve(block, coef))
-    if result.statistic_kind == "z":
+    if result.statistic_kind != "t":
         return chi_square("Wald", statistic, len(chosen))
     f = statistic / len(chosen)
     p_log = float(stats.f.logsf(f, len(chosen), result.df_residual))
@@ -206,9 +225,15 @@ def likelihood_ratio(small: GlmResult, large: GlmResult) -> Test:
     Raises
     ------
     MethodError
-        When the two cannot be nested: other families, links, nodes, weights, or numbers of rows, or the first
-        has no fewer coefficients.
+        When the two are penalised, or cannot be nested: other families, links, nodes, weights, or numbers of rows,
+        or the first has no fewer coefficients.
     """
+    if small.penalty or large.penalty:
+        raise MethodError(
+            "penalised likelihoods of two models cannot be compared",
+            why="each has the penalty of its own columns",
+            fix="see the penalised likelihood-ratio test of each term, or wald() for several",
+        )
     kinds = [(result.family, result.link, result.weights, result.weights_type, result.n) for result in (small, large)]
     df = small.df_residual - large.df_residual
     if kinds[0] != kinds[1] or df <= 0 or small.loglik is None or large.loglik is None:

@@ -35,7 +35,7 @@ _PREFIXES = {"odds ratio": "or", "rate ratio": "rr", "risk ratio": "rr", "hazard
 class GlmFit(View):
     """A generalised linear model over all cohorts.
 
-    ``summary`` has a row per term: ``coef``, ``se``, ``z`` or ``t``, ``p``, ``lower``, ``upper`` and, where
+    ``summary`` has a row per term: ``coef``, ``se``, ``z``, ``t`` or ``chi2``, ``p``, ``lower``, ``upper`` and, where
     exp(coef) means something, the ratio by its name (``odds_ratio``) with ``or_lower`` and ``or_upper``. The
     numbers of an aliased term are not-a-number.
     """
@@ -49,6 +49,13 @@ class GlmFit(View):
     def summary(self) -> pd.DataFrame:
         """One row per term, unrounded."""
         return terms_frame(self._plain)
+
+    @cached_property
+    def wald_summary(self) -> pd.DataFrame:
+        """The summary with Wald's tests and intervals, also where ``summary`` has those of a profile."""
+        if not self._plain.get("wald_terms"):
+            return self.summary
+        return terms_frame({**self._plain, "terms": self._plain["wald_terms"], "statistic_kind": "z"})
 
     @cached_property
     def fit(self) -> pd.Series[Any]:
@@ -141,9 +148,9 @@ class GlmFit(View):
         """The result as its own type; fields that a newer minor version added are left aside."""
         known = {field.name for field in dataclasses.fields(GlmResult)}
         fields = {name: value for name, value in self._plain.items() if name in known}
-        terms = tuple(Term(**fields_of) for fields_of in fields["terms"])
+        terms, wald_terms = (tuple(Term(**one) for one in fields.get(name, ())) for name in ("terms", "wald_terms"))
         tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-        return GlmResult(**{**fields, **tuples, "terms": terms})
+        return GlmResult(**{**fields, **tuples, "terms": terms, "wald_terms": wald_terms})
 
     def _tables(self) -> Mapping[str, Callable[[], TableData]]:
         return {"coefficients": self._coefficients, "fit": self._fit_table}
@@ -151,7 +158,8 @@ class GlmFit(View):
     def _coefficients(self) -> TableData:
         result = self._result
         level = f"{100 * result.level:g}% CI"
-        columns = ["Term", "Coefficient", "SE", level, result.statistic_kind, "p"]
+        kind = "χ²" if result.statistic_kind == "chi2" else result.statistic_kind
+        columns = ["Term", "Coefficient", "SE", level, kind, "p"]
         if result.ratio:
             columns.insert(1, f"{result.ratio[0].upper()}{result.ratio[1:]} ({level})")
         rows = tuple(_coefficient_row(term, result) for term in result.terms)
@@ -163,6 +171,8 @@ class GlmFit(View):
         notes = [f"n = {count(result.n)}" + (f" at {nodes} nodes." if nodes else ".")]
         if result.node == "intercepts":
             notes.append("Each node has an intercept of its own, which stays there.")
+        if result.penalty == "firth":
+            notes.append("Firth's penalty; tests and intervals are those of the profile penalised likelihood.")
         if result.covariance_kind != "model":
             notes.append(f"Standard errors: {result.covariance_kind} sandwich.")
         if result.aliased:
@@ -185,6 +195,8 @@ class GlmFit(View):
             "lr_statistic": "Likelihood-ratio χ² of the whole model",
             "lr_df": "Its degrees of freedom",
         }
+        if self._result.penalty:
+            words["loglik"] = "Penalised log-likelihood"
         whole = {"n", "df_residual", "lr_df"}
         rows = [
             Row(said, (count(self._plain[name]) if name in whole else significant(self._plain[name], 5),))
