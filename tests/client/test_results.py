@@ -273,6 +273,14 @@ def test_a_penalised_fit_shows_the_profile_and_keeps_wald_s_tests_beside_it() ->
     assert view.wald("age").name == "Wald"
 
 
+def test_a_negative_binomial_fit_says_its_theta_and_the_test_against_poisson() -> None:
+    more = {"theta": 2.807, "theta_se": 0.5012, "overdispersion_statistic": 126.6, "overdispersion_p": 1e-29}
+    view = seen({**glm(ratio="rate ratio", family="negative binomial"), "statistic_kind": "z", **more})
+    assert "θ = 2.81 (SE 0.501); against Poisson χ² = 126.60, p < 0.001." in view.table().notes
+    assert view.fit["theta"] == 2.807
+    assert "theta" not in seen(glm()).fit.index
+
+
 def test_without_a_penalty_the_summary_is_wald_s() -> None:
     view = seen(glm())
     assert view.wald_summary is view.summary

@@ -74,7 +74,22 @@ def read_model(arguments: Arguments, variables: Mapping[str, Variable]) -> Model
         )
     model = Model(formula, family, link, node, weights, kind, covariance, _level(arguments), arguments.get("penalty"))
     _check_penalty(model)
+    _check_counts(model)
     return model
+
+
+def _check_counts(model: Model) -> None:
+    """The negative binomial's weights and covariance are those of its likelihood."""
+    if model.family != "negative binomial":
+        return
+    if model.weights_type not in (None, "frequency") or model.covariance != "model":
+        raise StudyError(
+            "a negative binomial model is one of people and their counts",
+            why="theta is estimated from the likelihood, which precision and sampling weights, and sandwich "
+            "covariances, do not take at its word",
+            fix="take frequency weights or none, and the model's covariance; or family = poisson with HC0",
+            field="family",
+        )
 
 
 def _check_penalty(model: Model) -> None:

@@ -21,7 +21,7 @@ from hansa.stats.glm_scaling import Scaling, public_scaling, sharper, with_sizes
 from hansa.stats.newton import Fit, Point, maximise
 from hansa.stats.separation import growing
 
-__all__ = ["Fitted", "Problem", "fit_pooled", "null_point", "pose", "unscaled"]
+__all__ = ["Fitted", "Problem", "fit_coefficients", "fit_pooled", "null_point", "pose", "unscaled"]
 
 _SHARPENINGS = 3
 _CONSTANT = 1e-11
@@ -142,9 +142,13 @@ def fit_pooled(problem: Problem) -> Fitted:
         When the iteration ends without an answer.
     """
     null = null_point(problem)
+    return unscaled(problem, fit_coefficients(problem, null), null)
+
+
+def fit_coefficients(problem: Problem, null: Point | None) -> Fit:
+    """Newton's method from the null model, or where it does not help from the problem's start."""
     first = problem.start if null is None or not problem.has_intercept else null
-    fit = maximise(problem.ask, first, problem.kept, problem.dispersion, problem.grown)
-    return unscaled(problem, fit, null)
+    return maximise(problem.ask, first, problem.kept, problem.dispersion, problem.grown)
 
 
 # --- posing -------------------------------------------------------------------------------------------------

@@ -77,6 +77,9 @@ class GlmResult(Result):
     (``statistic_kind`` is ``chi2``, with one degree of freedom), and ``wald_terms`` are the same with Wald's;
     ``loglik`` and ``null_loglik`` are penalised, and ``aic``, ``bic``, ``pseudo_r2`` and ``deviance_r2`` are
     ``None``.
+
+    A negative binomial model has ``theta`` with its error, and the likelihood-ratio test against the Poisson
+    model (``overdispersion_statistic``, ``overdispersion_p``).
     """
 
     schema: ClassVar[str] = "glm/1.1"
@@ -117,6 +120,10 @@ class GlmResult(Result):
     facts: Mapping[str, Any] = field(hash=False)
     penalty: str | None = None
     wald_terms: tuple[Term, ...] = ()
+    theta: float | None = None
+    theta_se: float | None = None
+    overdispersion_statistic: float | None = None
+    overdispersion_p: float | None = None
 
     @property
     def by_name(self) -> dict[str, Term]:

@@ -29,6 +29,7 @@ _FIT = (
     *("n", "df_residual", "deviance", "null_deviance", "loglik", "aic", "bic", "dispersion"),
     *("pseudo_r2", "deviance_r2", "lr_statistic", "lr_df", "lr_p", "iterations"),
 )
+_COUNTS = ("theta", "theta_se", "overdispersion_statistic", "overdispersion_p")
 _PREFIXES = {"odds ratio": "or", "rate ratio": "rr", "risk ratio": "rr", "hazard ratio": "hr", "ratio of means": "rm"}
 
 
@@ -62,7 +63,8 @@ class GlmFit(View):
         """Numbers of the whole model: people, deviance, likelihood, information criteria."""
         import pandas as pd
 
-        return pd.Series({name: self._plain[name] for name in _FIT}, dtype="float64", name="value")
+        more = [name for name in _COUNTS if self._plain.get(name) is not None]
+        return pd.Series({name: self._plain[name] for name in (*_FIT, *more)}, dtype="float64", name="value")
 
     @cached_property
     def covariance(self) -> pd.DataFrame:
@@ -171,6 +173,10 @@ class GlmFit(View):
         notes = [f"n = {count(result.n)}" + (f" at {nodes} nodes." if nodes else ".")]
         if result.node == "intercepts":
             notes.append("Each node has an intercept of its own, which stays there.")
+        if result.theta is not None:
+            test = f"χ² = {fixed(result.overdispersion_statistic, 2)}, p = {p_value(result.overdispersion_p)}"
+            said = f"θ = {significant(result.theta)} (SE {significant(result.theta_se)}); against Poisson {test}."
+            notes.append(said.replace("p = <", "p < "))
         if result.penalty == "firth":
             notes.append("Firth's penalty; tests and intervals are those of the profile penalised likelihood.")
         if result.covariance_kind != "model":
