@@ -58,16 +58,18 @@ class Questions:
         weights_type: str = "frequency",
         covariance: str | None = None,
         level: float = 0.95,
+        penalty: str | None = None,
         by: str | None = None,
         **keywords: Any,
     ) -> GlmFit | SubgroupsView:
         """A generalised linear model over all cohorts, equal to the pooled one.
 
         ``node="intercepts"`` gives every cohort an intercept of its own, which never leaves it. ``by`` fits the
-        model in each level of a variable and tests whether the levels differ.
+        model in each level of a variable and tests whether the levels differ. ``penalty="firth"`` gives a
+        logistic model finite estimates where terms predict the outcome perfectly.
         """
         arguments = {"formula": formula, "family": family, "node": node, "level": level}
-        optional = {"link": link, "covariance": covariance, "weights": weights}
+        optional = {"link": link, "covariance": covariance, "weights": weights, "penalty": penalty}
         arguments |= {name: value for name, value in optional.items() if value is not None}
         if weights is not None:
             arguments["weights_type"] = weights_type
@@ -179,7 +181,7 @@ class Questions:
 
 
 _ANALYSIS = frozenset({"population", "complete", "nodes", "sites"})
-_GLM = ("family", "link", "node", "weights", "weights_type", "covariance", "level")
+_GLM = ("family", "link", "node", "weights", "weights_type", "covariance", "level", "penalty")
 
 
 def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
