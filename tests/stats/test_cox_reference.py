@@ -14,6 +14,8 @@ from lifelines import CoxPHFitter
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from statsmodels.duration.hazard_regression import PHReg
 
+from hansa.stats.cox_baseline import predicted
+
 FACTS: dict[str, dict[str, Any]] = {
     fact["name"]: fact for fact in json.loads((Path(__file__).parent / "cox_facts.json").read_text())
 }
@@ -135,3 +137,22 @@ def test_one_node_alone_is_the_fit_of_scikit_survival() -> None:
     )
     peer = CoxPHSurvivalAnalysis(ties="efron", tol=1e-14, n_iter=200).fit(data[names], outcome)
     assert [term.coef for term in found.terms] == pytest.approx(peer.coef_.tolist(), rel=1e-7)
+
+
+# --- survival -----------------------------------------------------------------------------------------------
+
+PREDICTED = json.loads((Path(__file__).parent / "cox_survival_facts.json").read_text())
+
+
+@pytest.mark.parametrize("fact", PREDICTED, ids=lambda fact: fact["name"])
+def test_predicted_survival_is_that_of_survfit(fact: dict[str, Any]) -> None:
+    found = fit("colon", formula=_COLON, ties=fact["name"], baseline="pooled")
+    (hazard,) = found.baseline_hazards
+    assert found.covariance_terms == ("rx[Lev]", "rx[Lev+5FU]", "age", "sex", "nodes")
+    people = np.array([[0.0, 0, 40, 1, 1], [0.0, 1, 70, 0, 8]])
+    coef = np.array([term.coef for term in found.terms], dtype=np.float64)
+    cumulated, error = predicted(hazard, coef, np.array(found.covariance), people)
+    at = np.searchsorted(fact["time"], [point.time for point in hazard.points], side="right") - 1
+    assert len(at) > 20
+    np.testing.assert_allclose(np.exp(-cumulated).T, np.array(fact["survival"])[at], rtol=1e-9)
+    np.testing.assert_allclose(error.T, np.array(fact["error"])[at], rtol=1e-8)

@@ -14,6 +14,7 @@ from hansa.formula import Design, facts_to_plain, resolve_design
 from hansa.model import Variable
 from hansa.stats.contract import Arguments, Cohorts, Method
 from hansa.stats.cox_arguments import CoxModel, read_cox
+from hansa.stats.cox_baseline import baseline_hazards
 from hansa.stats.cox_checks import PAIRS, PROPORTIONAL
 from hansa.stats.cox_fit import CoxFitted, fit_cox
 from hansa.stats.cox_grid import CENTRE, EXTENT, HAZARDS, MOMENTS, RISKS
@@ -99,6 +100,7 @@ def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
         clusters=fitted.clusters,
         weights=model.weights,
         weights_type=model.weights_type,
+        baseline_hazards=baseline_hazards(fitted) if isinstance(fitted, GridFitted) else (),
         proportional=_proportional(fitted),
         concordance=concordance(fitted),
         iterations=fitted.fit.iterations,

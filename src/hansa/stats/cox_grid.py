@@ -102,12 +102,16 @@ def centre(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:  # noqa: ARG001  #
 
 
 def extent(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
-    """People by the power of two below their time in units of the grid, and times that are not on it."""
+    """People by the power of two below their time in units of the grid; times not on it; whether times are derived."""
     usable = arrays["unusable"] == 0
     time = np.rint(arrays["stop"][usable] / inputs["grid"])
     size = np.clip(np.floor(np.log2(np.maximum(time, 0) + 1)), 0, _SIZES - 1).astype(np.intp)
     apart = np.abs(time * inputs["grid"] - arrays["stop"][usable]) > 1e-6 * inputs["grid"]
-    return {"sizes": np.bincount(size, minlength=_SIZES).astype(np.float64), "rounded": float(apart.sum())}
+    return {
+        "sizes": np.bincount(size, minlength=_SIZES).astype(np.float64),
+        "rounded": float(apart.sum()),
+        "derived": arrays["derived"][0],
+    }
 
 
 def risks(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
@@ -204,7 +208,7 @@ EXTENT = Step(
     "cox.extent",
     1,
     COLUMNS,
-    (Output("sizes", (_SIZES,), "protected"), Output("rounded", (), "protected")),
+    (Output("sizes", (_SIZES,), "protected"), Output("rounded", (), "protected"), Output("derived", (), "protected")),
     extent,
 )
 

@@ -7,7 +7,7 @@ exact information is reckoned from the mean covariates at each time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,15 @@ _CLOSE = 1e-3
 class GridProblem(CoxProblem):
     """A model with a pooled baseline hazard on its way.
 
-    ``strata`` and ``times`` are the grid's; ``rounded`` says whether some times were not on it.
+    ``strata`` and ``times`` are the grid's; ``rounded`` says whether some times were not on it, ``recorded`` whether
+    they are as they were recorded. ``counts`` are the risk sets at the start, where each person counts as one.
     """
 
     strata: int = 1
     times: int = 1
     rounded: bool = False
+    recorded: bool = False
+    counts: Totals = field(default_factory=Totals)
 
     def ask(self, beta: FloatArray) -> Totals:
         """Two rounds at ``beta``: the risk sets, then the score at the hazards that follow from them."""
@@ -199,7 +202,7 @@ def _posed(cohorts: Cohorts, model: CoxModel, design: Design) -> GridProblem:
     means = cohorts.sum("cox.means", base)
     check_means(means)
     centre = cohorts.sum("cox.centre", base)
-    times, rounded = _times(cohorts, base, model.grid or 1.0)
+    times, rounded, recorded = _times(cohorts, base, model.grid or 1.0)
     request = Request(
         {
             **base.arguments,
@@ -213,8 +216,10 @@ def _posed(cohorts: Cohorts, model: CoxModel, design: Design) -> GridProblem:
     strata = strata_of(request.arguments, cohorts.variables)
     nowhere = Point(np.zeros(len(scale)), Totals())
     kept = np.ones(len(scale), dtype=np.bool_)
-    blank = GridProblem(cohorts, model, design, scale, request, means, nowhere, kept, None, strata, times, rounded)
-    _check_merged(blank)
+    blank = GridProblem(
+        *(cohorts, model, design, scale, request, means, nowhere, kept, None, strata, times, rounded, recorded)
+    )
+    blank = replace(blank, counts=_counts(blank))
     totals = blank.ask(nowhere.beta)
     gram = totals["gram"]
     varying = np.diag(gram) > _CONSTANT * means["events"]
@@ -224,8 +229,8 @@ def _posed(cohorts: Cohorts, model: CoxModel, design: Design) -> GridProblem:
     return replace(blank, start=Point(nowhere.beta, totals), kept=kept)
 
 
-def _times(cohorts: Cohorts, base: Request, grid: float) -> tuple[int, bool]:
-    """How many times the grid needs, and whether some times are not on it."""
+def _times(cohorts: Cohorts, base: Request, grid: float) -> tuple[int, bool, bool]:
+    """How many times the grid needs, whether some times are not on it, and whether all are as they were recorded."""
     found = cohorts.sum("cox.extent", base, grid=grid)
     seen = np.flatnonzero(found["sizes"] > 0.5)
     times = 1 << (int(seen[-1]) + 1)
@@ -236,17 +241,20 @@ def _times(cohorts: Cohorts, base: Request, grid: float) -> tuple[int, bool]:
             fix="name a coarser one",
             field="grid",
         )
-    return times, bool(found["rounded"] > 0.5)
+    return times, bool(found["rounded"] > 0.5), bool(found["derived"] < 0.5)
 
 
-def _check_merged(problem: GridProblem) -> None:
-    if problem.risks(problem.start.beta)["merged"] > 0.5:
+def _counts(problem: GridProblem) -> Totals:
+    """The risk sets where each person counts as one."""
+    found = problem.risks(problem.start.beta)
+    if found["merged"] > 0.5:
         raise MethodError(
             "on this grid some rows end where they start",
             why="times are rounded to it",
             fix="name a finer grid",
             field="grid",
         )
+    return found
 
 
 def _mixed(problem: GridProblem) -> GridProblem:

@@ -14,7 +14,7 @@ from hansa.client.results.coefficients import (
     terms_forest,
     terms_frame,
 )
-from hansa.client.results.prediction import hazard_ratios
+from hansa.client.results.prediction import hazard_ratios, survival_of
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import count, fixed, p_value, significant
@@ -100,8 +100,8 @@ class CoxFit(View):
         Returns
         -------
         DataFrame
-            ``log_hazard_ratio``, ``se``, ``hazard_ratio``, ``hr_lower``, ``hr_upper``. Survival itself cannot be
-            predicted from this model, since each node's baseline hazard stays there.
+            ``log_hazard_ratio``, ``se``, ``hazard_ratio``, ``hr_lower``, ``hr_upper``. For survival itself see
+            :meth:`survival`.
 
         Raises
         ------
@@ -109,6 +109,27 @@ class CoxFit(View):
             When a variable is missing, or a level is not known.
         """
         return hazard_ratios(self._result, self._study, people, reference)
+
+    def survival(self, people: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
+        """Predicted survival of people with these covariates, for models with a pooled baseline hazard.
+
+        Parameters
+        ----------
+        people : DataFrame, or mapping
+            A row per kind of person, a column per variable of the formula; a mapping is one row.
+
+        Returns
+        -------
+        DataFrame
+            By ``stratum``, ``person`` and ``time``: ``survival`` with ``lower`` and ``upper``, ``cumulative_hazard``
+            and its error ``se``, at the times that may be shown.
+
+        Raises
+        ------
+        StudyError
+            When the model has no baseline hazard to be shown, a variable is missing, or a level is not known.
+        """
+        return survival_of(self._result, self._study, people)
 
     def methods(self) -> str:
         """A paragraph for the methods section of a paper."""
