@@ -188,6 +188,13 @@ def test_counts_that_do_not_vary_enough_ask_for_a_poisson_model() -> None:
     assert error.value.field == "family"
 
 
+@pytest.mark.parametrize("node", ["common", "intercepts"])
+def test_without_any_count_there_is_no_model(node: str) -> None:
+    columns, owners = data()
+    with pytest.raises(NotEstimable, match=r"count above zero|does not vary"):
+        fit({**columns, "events": np.zeros(240)}, owners, formula="events ~ x", node=node, **NB)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
