@@ -111,6 +111,11 @@ def test_one_stage_stands_beside_two() -> None:
         found.plot(term="bp")
 
 
+def test_the_plot_of_stages_says_why_a_way_of_estimating_is_missing() -> None:
+    drawn = sites(1, refused=("zurich",)).stages(pooled_fit(900)).plot()
+    assert "a single site has no random effects" in [text.get_text() for text in drawn.axes.texts]
+
+
 @pytest.mark.parametrize(
     ("fit", "said"),
     [

@@ -99,13 +99,26 @@ class Watched(FixedPoint):
         return super().sum(step, request, **inputs)
 
 
-def test_a_coefficient_held_at_zero_is_zero_and_not_nearly_so() -> None:
+@pytest.mark.parametrize("terms", ["x", "dose", "year", "time", "x + g + year"])
+def test_coefficients_held_at_zero_are_zero_and_not_nearly_so(terms: str) -> None:
     columns, owners = data()
     cohorts = Watched(glm.METHOD, deal(columns, VARIABLES, owners), VARIABLES)
-    glm.plan(cohorts, {"formula": "yes ~ x", **FIRTH})
-    slopes = np.array([beta[1] for beta in cohorts.inputs])
-    assert (slopes == 0).sum() > 4, "a node takes rounding for an attempt to single people out"
-    assert not ((slopes != 0) & (np.abs(slopes) < 1e-9)).any()
+    glm.plan(cohorts, {"formula": f"yes ~ {terms}", **FIRTH})
+    slopes = np.array([beta[1:] for beta in cohorts.inputs])
+    none = (np.abs(slopes) < 1e-9).all(axis=1)
+    assert none.sum() > 4
+    assert not slopes[none].any(), "a node takes rounding for an attempt to single people out"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_nearest_place_with_some_coefficients_at_zero_has_them_there_to_the_last_digit(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    root = random.normal(size=(4, 4))
+    place = Place(random.normal(size=4), 0.0, np.zeros(4), np.zeros(4), root @ root.T)
+    held = np.diag(random.uniform(0.1, 3, 4))[1:]
+    found = firth.nearest(firth.Peak(place, np.zeros((4, 4)), 0), held, np.zeros(3))
+    assert found[1:].tolist() == [0.0, 0.0, 0.0]
+    assert found[0] != 0
 
 
 # --- peaks and bounds ---------------------------------------------------------------------------------------

@@ -151,6 +151,19 @@ def test_intercepts_of_nodes_are_a_model_with_an_indicator_for_each(owners: np.n
     assert found.loglik == pytest.approx(full.loglik, rel=1e-10)
 
 
+def test_a_node_without_any_count_says_nothing_but_costs_a_degree_of_freedom() -> None:
+    columns, owners = data()
+    flat = np.where((columns["events"] == 0) & (owners == 4), 5, owners)
+    kept = flat != 5
+    assert (~kept).sum() > 1
+    arguments: dict[str, Any] = {"formula": "events ~ x + g", "node": "intercepts", **NB}
+    found = fit(columns, flat, **arguments)
+    without = fit({name: column[kept] for name, column in columns.items()}, flat[kept], **arguments)
+    assert coefs(found) == pytest.approx(coefs(without), rel=1e-9)
+    assert (found.theta, found.loglik) == pytest.approx((without.theta, without.loglik), rel=1e-8)
+    assert (found.n, found.df_residual) == (240, 240 - 3 - 6)
+
+
 def test_nothing_of_a_node_leaves_it_but_the_profile() -> None:
     columns, owners = data()
     result, rounds = fit_with_rounds(columns, owners, formula="events ~ x", node="intercepts", **NB)
@@ -186,6 +199,13 @@ def test_counts_that_do_not_vary_enough_ask_for_a_poisson_model() -> None:
     with pytest.raises(NotEstimable, match="Poisson") as error:
         fit(even, owners, formula="events ~ x", **NB)
     assert error.value.field == "family"
+
+
+@pytest.mark.parametrize("node", ["common", "intercepts"])
+def test_without_any_count_there_is_no_model(node: str) -> None:
+    columns, owners = data()
+    with pytest.raises(NotEstimable, match=r"count above zero|does not vary"):
+        fit({**columns, "events": np.zeros(240)}, owners, formula="events ~ x", node=node, **NB)
 
 
 @pytest.mark.parametrize(

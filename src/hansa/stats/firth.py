@@ -78,7 +78,7 @@ def climb(at: At, start: Place, curvature: FloatArray, constraints: FloatArray) 
         hessian = _second(place, curvature, free)
         step = free @ np.linalg.solve(free.T @ hessian @ free, free.T @ place.score)
         gain = float(step @ place.score)
-        if gain < _CONVERGED or (gain < _NOISE and gain > 0.25 * before):
+        if gain < _CONVERGED or (gain < _NOISE and gain >= before):
             return Peak(place, curvature, steps)
         found = _higher(at, place, step)
         if found is None and curvature.any():
@@ -139,7 +139,7 @@ def _bound_at_once(at: At, peak: Peak, row: FloatArray, drop: float, side: float
         longest, length = _FARTHEST * math.sqrt(2 * drop), math.sqrt(float(step @ metric @ step))
         step = step * min(1.0, longest / length) if length > 0 else step
         size = float(step @ place.information @ step)
-        if size < _CONVERGED or (size < _NOISE and size > 0.25 * before):
+        if size < _CONVERGED or (size < _NOISE and size >= before):
             return float(row @ place.beta) if side * float(row @ (place.beta - peak.place.beta)) > 0 else None
         found = at(place.beta + step)
         curvature, place, before = _learnt(curvature, place, found), found, size

@@ -24,13 +24,14 @@ from hansa.stats.newton import Fit, Point
 
 __all__ = ["NegativeBinomial", "fit_negative_binomial", "negative_binomial_result"]
 
-_MAX_STEPS = 100
+_MAX_STEPS = 200
 _MAX_HALVINGS = 20
 _CONVERGED = 1e-20
 _NOISE = 1e-12
 _SLACK = 1e-13
 _LONGEST = 2.0
 _NO_OVERDISPERSION = 1e6
+"""Of a theta beyond, the sums hold too few digits to tell it from infinity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,8 @@ def fit_negative_binomial(problem: Problem) -> NegativeBinomial:
     ConvergenceError
         When the search ends without an answer.
     """
+    if not float(problem.means["response"]) > 0:
+        raise NotEstimable("nobody has a count above zero", fix="widen the population", field="formula")
     null = null_point(problem)
     poisson = fit_coefficients(problem, null)
     constant = float(problem.means["saturated"])
@@ -114,14 +117,14 @@ def _maximise(problem: Problem, place: _Place, free: BoolArray, *, move_theta: b
     before = math.inf
     for _ in range(_MAX_STEPS):
         step, log_step, gain = _step(place, free, move_theta=move_theta)
-        if gain < _CONVERGED or (gain < _NOISE and gain > 0.25 * before):
+        if gain < _CONVERGED or (gain < _NOISE and gain >= before):  # rounding lets it go up again
             return place
         found = _higher(problem, place, step, log_step)
         if found is None and gain < _NOISE:
             return place
         if found is None:
             raise _unsettled()
-        if found.theta > _NO_OVERDISPERSION * max(1.0, _mean(problem)):
+        if found.theta > _NO_OVERDISPERSION:
             raise _no_overdispersion()
         place, before = replace(found, steps=place.steps + 1), gain
     raise _unsettled()
@@ -154,10 +157,6 @@ def _higher(problem: Problem, place: _Place, step: FloatArray, log_step: float) 
             return found
         step, log_step = step / 2, log_step / 2
     return None
-
-
-def _mean(problem: Problem) -> float:
-    return float(problem.means["response"]) / float(problem.means["weight"])
 
 
 def negative_binomial_result(poisson: GlmResult, found: NegativeBinomial) -> GlmResult:

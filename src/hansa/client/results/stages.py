@@ -79,7 +79,7 @@ class StagesView(View):
             raise StudyError(f"there is no term {wanted}", fix=f"one of {', '.join(terms)}", field="term")
         named = self._plain["ratio"]
         forest = Forest(
-            rows=tuple(self._forest_row(said, terms[wanted][way]) for way, said in _WAYS.items()),
+            rows=tuple(self._forest_row(way, terms[wanted][way]) for way in _WAYS),
             effect=named or "coefficient",
             what=wanted,
             level=self._plain["level"],
@@ -88,10 +88,11 @@ class StagesView(View):
         )
         return forest_plot(forest, self.summary.loc[[wanted]], ax=ax)
 
-    def _forest_row(self, said: str, found: Mapping[str, float] | None) -> ForestRow:
+    def _forest_row(self, way: str, found: Mapping[str, float] | None) -> ForestRow:
         if found is None:
-            return ForestRow(said, reason=self._plain["no_multivariate"] or "a single site")
-        return ForestRow(said, *self._shown(found))
+            reason = self._plain["no_multivariate"] if way == "multivariate" else "a single site has no random effects"
+            return ForestRow(_WAYS[way], reason=reason)
+        return ForestRow(_WAYS[way], *self._shown(found))
 
     def _shown(self, found: Mapping[str, float]) -> tuple[float, float, float]:
         middle, low, high = found["estimate"], found["lower"], found["upper"]
