@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import BSpline
+import scipy
 
 __all__ = ["b_spline", "natural_spline", "orthogonal_polynomial"]
 
@@ -133,7 +133,9 @@ def _knots(knots: tuple[float, ...], boundary: tuple[float, float], degree: int)
 def _basis(x: FloatArray, grid: FloatArray, degree: int) -> FloatArray:
     """All B-splines at x, shape (n, len(grid) - degree - 1); rows of NaN where x is missing."""
     missing = np.isnan(x)
-    values = BSpline.design_matrix(np.where(missing, grid[0], x), grid, degree, extrapolate=True).toarray()
+    values = scipy.interpolate.BSpline.design_matrix(
+        np.where(missing, grid[0], x), grid, degree, extrapolate=True
+    ).toarray()
     values[missing] = np.nan
     return np.asarray(values, dtype=np.float64)
 
@@ -141,4 +143,4 @@ def _basis(x: FloatArray, grid: FloatArray, degree: int) -> FloatArray:
 def _derivatives(x: FloatArray, grid: FloatArray, order: int) -> FloatArray:
     """Derivatives of all cubic B-splines at x, shape (len(x), len(grid) - 4)."""
     count = len(grid) - _CUBIC - 1
-    return np.asarray(BSpline(grid, np.eye(count), _CUBIC).derivative(order)(x), dtype=np.float64)
+    return np.asarray(scipy.interpolate.BSpline(grid, np.eye(count), _CUBIC).derivative(order)(x), dtype=np.float64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hansa.errors import StudyError
 from hansa.model import Variable
@@ -168,7 +168,7 @@ def fisher_interval(r: float, n: int, level: float) -> tuple[float | None, float
         return None, None
     if abs(r) >= 1:
         return r, r
-    z, half = math.atanh(r), float(stats.norm.ppf((1 + level) / 2)) / math.sqrt(n - 3)
+    z, half = math.atanh(r), float(scipy.stats.norm.ppf((1 + level) / 2)) / math.sqrt(n - 3)
     return math.tanh(z - half), math.tanh(z + half)
 
 

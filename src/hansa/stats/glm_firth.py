@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hansa.errors import ConvergenceError
 from hansa.model.exposure import FloatArray
@@ -101,7 +101,7 @@ def fit_penalised(problem: Problem) -> Penalised:
     slopes = back[1:] if problem.has_intercept else back
     bottom = start if problem.has_intercept else at(np.zeros(p))
     lowest = climb(at, bottom, np.zeros((p, p)), slopes).place.value
-    drop = float(stats.chi2.ppf(problem.model.level, 1)) / 2
+    drop = float(scipy.stats.chi2.ppf(problem.model.level, 1)) / 2
     profiles = tuple(_profiled(at, peak, row, start, drop) for row in back)
     # the information in the variables' units has another determinant
     unit = float(np.linalg.slogdet(back)[1])

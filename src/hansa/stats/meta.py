@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hansa.errors import NotEstimable, StudyError
 from hansa.model.exposure import FloatArray
@@ -187,7 +187,7 @@ def _prediction(
     if found is None or _prediction_df(y) < 1:
         return None
     mean, variance = weighted_mean(y, 1 / (v + found.tau2), knapp_hartung=knapp_hartung)
-    half = float(stats.t.ppf((1 + level) / 2, _prediction_df(y))) * math.sqrt(variance + found.tau2)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, _prediction_df(y))) * math.sqrt(variance + found.tau2)
     return mean - half, mean + half
 
 

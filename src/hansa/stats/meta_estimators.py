@@ -12,8 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
+import scipy
 
 from hansa.model.exposure import FloatArray
 
@@ -68,7 +67,7 @@ def _reml(y: FloatArray, v: FloatArray) -> float:
     grid = np.concatenate([[0.0], highest * np.geomspace(_FINEST, 1.0, _GRID)])
     scores = [_score(tau2, y, v) for tau2 in grid]
     peaks = [
-        float(brentq(_score, low, high, args=(y, v), xtol=_TOLERANCE * high, rtol=_TOLERANCE))
+        float(scipy.optimize.brentq(_score, low, high, args=(y, v), xtol=_TOLERANCE * high, rtol=_TOLERANCE))
         for (low, high), (before, after) in zip(pairwise(grid), pairwise(scores), strict=True)
         if before > 0 >= after
     ]
@@ -113,7 +112,7 @@ def weighted_mean(y: FloatArray, w: FloatArray, *, knapp_hartung: bool) -> tuple
 def effect(y: FloatArray, w: FloatArray, level: float, *, knapp_hartung: bool) -> Effect:
     mean, variance = weighted_mean(y, w, knapp_hartung=knapp_hartung)
     se, df = math.sqrt(variance), y.size - 1 if knapp_hartung else None
-    reference = stats.norm() if df is None else stats.t(df)
+    reference = scipy.stats.norm() if df is None else scipy.stats.t(df)
     half = float(reference.ppf((1 + level) / 2)) * se
     p = 2 * float(reference.sf(abs(mean / se)))
     return Effect(mean, se, mean - half, mean + half, mean / se, df, p)
@@ -129,7 +128,7 @@ def heterogeneity(y: FloatArray, v: FloatArray, method: str) -> Heterogeneity:
         tau2_se=_tau2_se(v, tau2, method),
         q=q,
         df=df,
-        p=float(stats.chi2.sf(q, df)),
+        p=float(scipy.stats.chi2.sf(q, df)),
         i2=100 * tau2 / (tau2 + typical),
         h2=tau2 / typical + 1,
     )

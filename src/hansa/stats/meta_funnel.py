@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hansa.model.exposure import FloatArray
 
@@ -59,7 +59,7 @@ def funnel(y: FloatArray, s: FloatArray, level: float) -> Funnel:
     variance = float(w @ residual**2) / df
     se = math.sqrt(variance / square)
     limit, limit_se = mean - slope * middle, math.sqrt(variance * (1 / float(w.sum()) + middle**2 / square))
-    half = float(stats.t.ppf((1 + level) / 2, df)) * limit_se
+    half = float(scipy.stats.t.ppf((1 + level) / 2, df)) * limit_se
     statistic = slope / se if se > 0 else math.copysign(math.inf, slope)
-    p = 2 * float(stats.t.sf(abs(statistic), df))
+    p = 2 * float(scipy.stats.t.sf(abs(statistic), df))
     return Funnel("", slope, se, statistic, df, p, limit, limit - half, limit + half)

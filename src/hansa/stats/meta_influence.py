@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hansa.model.exposure import FloatArray
 from hansa.stats.meta_estimators import Effect, effect, heterogeneity
@@ -73,7 +73,7 @@ def influences(
     """
     mean = float(effect(y, 1 / v, level, knapp_hartung=False).estimate)
     against = [_against_others(place, y, v, level) for place in range(y.size)]
-    p = [2 * float(stats.norm.sf(abs(difference / se))) for difference, se in against]
+    p = [2 * float(scipy.stats.norm.sf(abs(difference / se))) for difference, se in against]
     found = []
     for place, (name, (difference, se), adjusted) in enumerate(zip(names, against, holm(p), strict=True)):
         rest_y, rest_v = np.delete(y, place), np.delete(v, place)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hansa.model.exposure import FloatArray
 from hansa.stats.meta import MetaAnalysis
@@ -151,7 +151,7 @@ def multivariate(terms: Sequence[str], models: Sequence[SiteModel], level: float
         weighted += information @ model.coef[places]
     covariance = np.linalg.inv(total)
     middle, errors = covariance @ weighted, np.sqrt(covariance.diagonal())
-    half = float(stats.norm.ppf((1 + level) / 2)) * errors
+    half = float(scipy.stats.norm.ppf((1 + level) / 2)) * errors
     rows = zip(terms, middle.tolist(), errors.tolist(), half.tolist(), strict=True)
     return {term: Stage(value, se, value - wide, value + wide) for term, value, se, wide in rows}
 

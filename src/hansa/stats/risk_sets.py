@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from hansa.model.exposure import FloatArray
 
@@ -137,5 +137,5 @@ def summed(place: Order, weight: FloatArray, size: int, values: FloatArray | Non
         return np.bincount(place, weight, size).astype(np.float64)
     order: Order = np.arange(len(place)) if (np.diff(place) >= 0).all() else np.argsort(place, kind="stable")
     begin = np.append(0, np.cumsum(np.bincount(place, minlength=size)))
-    chosen = sparse.csr_array((weight[order], order, begin), shape=(size, len(place)))
+    chosen = scipy.sparse.csr_array((weight[order], order, begin), shape=(size, len(place)))
     return np.asarray(chosen @ values)

@@ -19,8 +19,8 @@ moves are blanked. Blanking more cells never removes a witness, so one pass over
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from hansa.model.exposure import BoolArray, FloatArray
 
@@ -117,7 +117,7 @@ def _witness(
     target = int(np.searchsorted(free, place))
     up[target], down[target] = max(change, 0), max(-change, 0)
     sums = _additivity(candidates.shape)[:, free]
-    found = linprog(
+    found = scipy.optimize.linprog(
         np.tile(cost.ravel()[free], 2),
         A_eq=np.hstack([sums, -sums]),
         b_eq=np.zeros(sums.shape[0]),
