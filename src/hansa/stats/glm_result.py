@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import scipy
 from scipy import special
 
 from hansa.errors import MethodError
@@ -155,7 +154,7 @@ def term(name: str, coef: float | None, se: float, *, df: float | None, level: f
     """
     if coef is None:
         return Term(name, *_NOTHING)
-    quantile = scipy.stats.norm.ppf(0.5 + level / 2) if df is None else scipy.stats.t.ppf(0.5 + level / 2, df)
+    quantile = special.ndtri(0.5 + level / 2) if df is None else special.stdtrit(df, 0.5 + level / 2)
     lower, upper = coef - float(quantile) * se, coef + float(quantile) * se
     statistic = coef / se if se > 0 else math.copysign(math.inf, coef)
     p_log = log_p_value(statistic, df)
@@ -244,7 +243,7 @@ def wald(result: Estimated, names: Sequence[str]) -> Test:
     if freedom is None:
         return chi_square("Wald", statistic, len(chosen))
     f = statistic / len(chosen)
-    p_log = float(scipy.stats.f.logsf(f, len(chosen), freedom))
+    p_log = _logarithm(float(special.fdtrc(len(chosen), freedom, f)))
     return Test("Wald F", f, len(chosen), math.exp(p_log), p_log)
 
 
@@ -286,8 +285,12 @@ def likelihood_ratio(small: GlmResult, large: GlmResult) -> Test:
 
 def chi_square(name: str, statistic: float, df: int) -> Test:
     """A chi-square test; a statistic below zero is rounding and counts as zero."""
-    p_log = float(scipy.stats.chi2.logsf(max(statistic, 0.0), df)) if df > 0 else 0.0
+    p_log = _logarithm(float(special.chdtrc(df, max(statistic, 0.0)))) if df > 0 else 0.0
     return Test(name, statistic, df, math.exp(p_log), p_log)
+
+
+def _logarithm(p: float) -> float:
+    return math.log(p) if p > 0 else (-math.inf if p == 0 else math.nan)
 
 
 def as_rows(matrix: FloatArray) -> tuple[tuple[float, ...], ...]:
