@@ -66,8 +66,8 @@ class Running:
         open_message(answer, CharterTaken, self.hub.charter.directory.of("node-sign"), sender=name)
 
 
-def founded(folder: Path, **settings: Any) -> NetworkLeague:
-    """Folders of a league that loses patience soon."""
+def founded(folder: Path, *, wait_seconds: float = 0.2, **settings: Any) -> NetworkLeague:
+    """Folders of a league that loses patience soon, if it is not told otherwise."""
     return league_folders(
         folder,
         heart(),
@@ -75,7 +75,7 @@ def founded(folder: Path, **settings: Any) -> NetworkLeague:
         heart_policies(),
         requester=read_study(heart_study()).requester,
         lost_seconds=4.0,
-        wait_seconds=0.2,
+        wait_seconds=wait_seconds,
         **settings,
     )
 

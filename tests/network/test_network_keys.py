@@ -79,6 +79,20 @@ def test_a_node_with_new_keys_gives_the_same_numbers_and_its_old_keys_are_refuse
     _is_good_for_nothing(running, old, seed)
 
 
+def test_an_older_charter_of_the_folder_does_not_undo_a_newer_one_from_the_hub(running: Running) -> None:
+    """The node's look reads the folder; meanwhile the hub may show it a newer charter."""
+    daemon, hub = running.daemons["zurich"], running.folders.hub
+    older = running.folders.node("zurich").charter(now=now())
+    hub.admit(read_request((running.folders.identity / "join-request.cbor").read_bytes()), now=now())
+    reopened(running)
+    running.charter_to("zurich")
+    newer = daemon.node.context.directory
+    daemon._take(older)
+    assert daemon.node.context.directory is newer
+    for name in NAMES:
+        running.charter_to(name)
+
+
 def _is_good_for_nothing(running: Running, old: dict[str, Any], seed: str) -> None:
     """Neither at the hub, nor at another node, nor at the messaging server."""
     message = seal(CharterTaken(charter_version=9), old["sign"])

@@ -38,7 +38,8 @@ def until(reached: Callable[[], Any], *, seconds: float = 60.0) -> None:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkLeague]:
-    with processes(founded(tmp_path_factory.mktemp("keys") / "processes")) as league:
+    # With the patience that hubs have by default: while a new charter goes round, plan processes hear no node yet.
+    with processes(founded(tmp_path_factory.mktemp("keys") / "processes", wait_seconds=20.0)) as league:
         yield league
 
 

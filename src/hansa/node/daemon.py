@@ -113,9 +113,7 @@ class NodeDaemon:
         A charter in the folder that cannot be read, or has another dictionary, is taken up at the next start.
         """
         with suppress(HansaError, OSError):
-            known = self._folder.charter(now=self._clock())
-            self.node.context.directory = known.directory
-            self._take(known)
+            self._take(self._folder.charter(now=self._clock()))
         self._metrics.beats(self._link.state)
         self.write_status("serving")
 
@@ -142,10 +140,16 @@ class NodeDaemon:
         return CharterTaken(charter_version=known.charter.charter_version)
 
     def _take(self, known: KnownCharter) -> None:
-        """Go by a newer charter, which comes from the hub or lies in the folder."""
+        """Go by a newer charter, which comes from the hub or lies in the folder; of the same one, by its keys of now.
+
+        One that was read from the folder before a newer one came from the hub is left alone.
+        """
         with self._taking:
-            if known.charter.charter_version > self._charter.charter.charter_version:
+            version = self._charter.charter.charter_version
+            if known.charter.charter_version > version:
                 self._go_by(known)
+            elif known.charter.charter_version == version:
+                self.node.context.directory = known.directory
 
     def _go_by(self, known: KnownCharter) -> None:
         context = self.node.context
