@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import BSpline
 
 __all__ = ["b_spline", "natural_spline", "orthogonal_polynomial"]
 
@@ -132,6 +131,8 @@ def _knots(knots: tuple[float, ...], boundary: tuple[float, float], degree: int)
 
 def _basis(x: FloatArray, grid: FloatArray, degree: int) -> FloatArray:
     """All B-splines at x, shape (n, len(grid) - degree - 1); rows of NaN where x is missing."""
+    from scipy.interpolate import BSpline  # noqa: PLC0415  # 0.4 s that only formulas with splines need
+
     missing = np.isnan(x)
     values = BSpline.design_matrix(np.where(missing, grid[0], x), grid, degree, extrapolate=True).toarray()
     values[missing] = np.nan
@@ -140,5 +141,7 @@ def _basis(x: FloatArray, grid: FloatArray, degree: int) -> FloatArray:
 
 def _derivatives(x: FloatArray, grid: FloatArray, order: int) -> FloatArray:
     """Derivatives of all cubic B-splines at x, shape (len(x), len(grid) - 4)."""
+    from scipy.interpolate import BSpline  # noqa: PLC0415  # as in _basis
+
     count = len(grid) - _CUBIC - 1
     return np.asarray(BSpline(grid, np.eye(count), _CUBIC).derivative(order)(x), dtype=np.float64)

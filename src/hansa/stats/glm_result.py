@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from hansa.errors import MethodError
 from hansa.model.exposure import FloatArray
 from hansa.stats.plain import Result
+from hansa.stats.tails import chi_square_log_tail, f_log_tail, normal_quantile, t_quantile
 
 __all__ = ["Estimated", "GlmResult", "Term", "Test", "likelihood_ratio", "log_p_value", "term", "wald"]
 
@@ -128,8 +129,8 @@ def term(name: str, coef: float | None, se: float, *, df: float | None, level: f
     """
     if coef is None:
         return Term(name, *_NOTHING)
-    quantile = stats.norm.ppf(0.5 + level / 2) if df is None else stats.t.ppf(0.5 + level / 2, df)
-    lower, upper = coef - float(quantile) * se, coef + float(quantile) * se
+    quantile = normal_quantile(0.5 + level / 2) if df is None else t_quantile(0.5 + level / 2, df)
+    lower, upper = coef - quantile * se, coef + quantile * se
     statistic = coef / se if se > 0 else math.copysign(math.inf, coef)
     p_log = log_p_value(statistic, df)
     ratios = tuple(_exp(value) if ratio else None for value in (coef, lower, upper))
@@ -216,7 +217,7 @@ def wald(result: Estimated, names: Sequence[str]) -> Test:
     if freedom is None:
         return chi_square("Wald", statistic, len(chosen))
     f = statistic / len(chosen)
-    p_log = float(stats.f.logsf(f, len(chosen), freedom))
+    p_log = f_log_tail(f, len(chosen), freedom)
     return Test("Wald F", f, len(chosen), math.exp(p_log), p_log)
 
 
@@ -252,7 +253,7 @@ def likelihood_ratio(small: GlmResult, large: GlmResult) -> Test:
 
 def chi_square(name: str, statistic: float, df: int) -> Test:
     """A chi-square test; a statistic below zero is rounding and counts as zero."""
-    p_log = float(stats.chi2.logsf(max(statistic, 0.0), df)) if df > 0 else 0.0
+    p_log = chi_square_log_tail(max(statistic, 0.0), df) if df > 0 else 0.0
     return Test(name, statistic, df, math.exp(p_log), p_log)
 
 

@@ -14,12 +14,11 @@ from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
 
 from hansa.errors import NotEstimable, StudyError
 from hansa.model.exposure import FloatArray
 from hansa.stats.plain import Result
+from hansa.stats.tails import chi_square_tail, normal_quantile, normal_tail, t_quantile, t_tail
 
 __all__ = ["Effect", "Heterogeneity", "MetaAnalysis", "Site", "meta_analysis"]
 
@@ -215,6 +214,8 @@ def _reml(y: FloatArray, v: FloatArray) -> float:
     score over a fine grid, and the highest wins. With S the sum of squares about the mean, the score is
     negative from S + max(v) on.
     """
+    from scipy.optimize import brentq  # noqa: PLC0415  # 0.3 s that only a synthesis needs
+
     highest = float(((y - y.mean()) ** 2).sum() + v.max())
     grid = np.concatenate([[0.0], highest * np.geomspace(_FINEST, 1.0, _GRID)])
     scores = [_score(tau2, y, v) for tau2 in grid]
@@ -264,9 +265,9 @@ def _mean(y: FloatArray, w: FloatArray, *, knapp_hartung: bool) -> tuple[float, 
 def _effect(y: FloatArray, w: FloatArray, level: float, *, knapp_hartung: bool) -> Effect:
     mean, variance = _mean(y, w, knapp_hartung=knapp_hartung)
     se, df = math.sqrt(variance), y.size - 1 if knapp_hartung else None
-    reference = stats.norm() if df is None else stats.t(df)
-    half = float(reference.ppf((1 + level) / 2)) * se
-    p = 2 * float(reference.sf(abs(mean / se)))
+    quantile = normal_quantile((1 + level) / 2) if df is None else t_quantile((1 + level) / 2, df)
+    half, size = quantile * se, abs(mean / se)
+    p = 2 * (normal_tail(size) if df is None else t_tail(size, df))
     return Effect(mean, se, mean - half, mean + half, mean / se, df, p)
 
 
@@ -284,7 +285,7 @@ def _heterogeneity(y: FloatArray, v: FloatArray, method: str) -> Heterogeneity:
         tau2_se=_tau2_se(v, tau2, method),
         q=q,
         df=df,
-        p=float(stats.chi2.sf(q, df)),
+        p=chi_square_tail(q, df),
         i2=100 * tau2 / (tau2 + typical),
         h2=tau2 / typical + 1,
     )
@@ -296,5 +297,5 @@ def _prediction(
     if found is None or y.size < 3:
         return None
     mean, variance = _mean(y, 1 / (v + found.tau2), knapp_hartung=knapp_hartung)
-    half = float(stats.t.ppf((1 + level) / 2, y.size - 2)) * math.sqrt(variance + found.tau2)
+    half = t_quantile((1 + level) / 2, y.size - 2) * math.sqrt(variance + found.tau2)
     return mean - half, mean + half

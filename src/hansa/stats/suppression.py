@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from hansa.model.exposure import BoolArray, FloatArray
 
@@ -112,6 +111,8 @@ def _witness(
 
     ``limits`` say how far each cell may go down and up.
     """
+    from scipy.optimize import linprog  # noqa: PLC0415  # 0.3 s that only tables with small cells need
+
     free = np.flatnonzero(candidates)
     down, up = (np.column_stack([np.zeros(free.size), limit.ravel()[free]]) for limit in limits)
     target = int(np.searchsorted(free, place))
