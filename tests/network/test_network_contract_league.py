@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from network_engines import over_messaging  # noqa: F401  # a fixture, used by name
+from network_engines import over_messaging, own_leagues_end  # noqa: F401  # fixtures, used by name
 from test_embedded_league import *  # noqa: F403  # the suite itself
 
-pytestmark = pytest.mark.usefixtures("over_messaging")
+pytestmark = pytest.mark.usefixtures("over_messaging", "own_leagues_end")
