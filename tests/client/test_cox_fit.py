@@ -117,3 +117,28 @@ def test_each_site_may_give_its_own_and_they_are_pooled(league: hansa.LocalLeagu
     )
     pooled = league.submit(sites).run("q").pooled("nodes")
     assert pooled.plain["used"] == 4
+
+
+def test_a_pooled_baseline_predicts_survival_with_intervals(league: hansa.LocalLeague, fit: CoxFit) -> None:
+    pooled = league.cox(FORMULA, baseline="pooled")
+    people = pd.DataFrame({"age": [40, 80], "size": ["<=20", ">50"], "nodes": [0, 10]}, index=["low", "high"])
+    found = pooled.survival(people)
+    assert list(found.columns) == ["survival", "lower", "upper", "cumulative_hazard", "se"]
+    low, high = (found.xs(person, level="person")["survival"].to_numpy() for person in ("low", "high"))
+    assert (low > high).all()
+    assert (np.diff(low) <= 0).all()
+    assert ((found["lower"] < found["survival"]) & (found["survival"] < found["upper"])).all()
+    assert "shared one baseline hazard" in pooled.methods()
+    with pytest.raises(StudyError, match="no baseline hazard"):
+        fit.survival(people)
+
+
+def test_of_derived_times_no_baseline_hazard_is_shown(league: hansa.LocalLeague) -> None:
+    weeks = league.cox("Surv(round(dtime / 7), death) ~ age + nodes", baseline="pooled", grid=1)
+    moved = league.cox(
+        "Surv(later, death) ~ age + nodes",
+        baseline="pooled",
+        derive={"later": {"expression": "dtime + 1", "type": "integer", "range": (0, 9999)}},
+    )
+    as_it_is = league.cox("Surv(dtime, death) ~ age + nodes", baseline="pooled")
+    assert [len(one.plain["baseline_hazards"]) for one in (weeks, moved, as_it_is)] == [0, 0, 1]

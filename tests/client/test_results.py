@@ -244,6 +244,49 @@ def test_a_flow_withholds_both_numbers_of_a_stage() -> None:
     assert "Not: chol known" not in drawn
 
 
+# --- penalised models ---------------------------------------------------------------------------------------
+
+
+def penalised() -> dict[str, Any]:
+    """Wald's interval of ``age`` is (0.049, 0.083); that of the profile is given another."""
+    plain = glm()
+    profile = {
+        "statistic": 62.3,
+        "lower": 0.01,
+        "upper": 0.09,
+        "exponentiated_lower": 1.01,
+        "exponentiated_upper": 1.09,
+    }
+    terms = [{**one, **profile} for one in plain["terms"]]
+    return {**plain, "terms": terms, "wald_terms": plain["terms"], "statistic_kind": "chi2", "penalty": "firth"}
+
+
+def test_a_penalised_fit_shows_the_profile_and_keeps_wald_s_tests_beside_it() -> None:
+    view = seen(penalised())
+    assert isinstance(view, GlmFit)
+    assert [view.summary.loc["age", name] for name in ("chi2", "lower", "or_upper")] == [62.3, 0.01, 1.09]
+    assert view.wald_summary.loc["age", "lower"] == pytest.approx(0.066 - 1.96 * 0.0087, abs=1e-4)
+    assert view.wald_summary.loc["age", "z"] == pytest.approx(0.066 / 0.0087)
+    assert view.table().columns[-2] == "χ²"
+    assert any("Firth's penalty" in note for note in view.table().notes)
+    assert "Penalised log-likelihood" in [row.label for row in view.table("fit").rows]
+    assert view.wald("age").name == "Wald"
+
+
+def test_a_negative_binomial_fit_says_its_theta_and_the_test_against_poisson() -> None:
+    more = {"theta": 2.807, "theta_se": 0.5012, "overdispersion_statistic": 126.6, "overdispersion_p": 1e-29}
+    view = seen({**glm(ratio="rate ratio", family="negative binomial"), "statistic_kind": "z", **more})
+    assert "θ = 2.81 (SE 0.501); against Poisson χ² = 126.60, p < 0.001." in view.table().notes
+    assert view.fit["theta"] == 2.807
+    assert "theta" not in seen(glm()).fit.index
+
+
+def test_without_a_penalty_the_summary_is_wald_s() -> None:
+    view = seen(glm())
+    assert view.wald_summary is view.summary
+    assert "Log-likelihood" in [row.label for row in view.table("fit").rows]
+
+
 # --- sites --------------------------------------------------------------------------------------------------
 
 

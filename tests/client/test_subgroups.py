@@ -86,6 +86,12 @@ def test_feasibility_counts_people_before_anything_is_committed(league: LocalLea
     assert 0 < people["drug"] < people["all"]
 
 
+def test_a_penalised_model_has_no_subgroups(league: LocalLeague) -> None:
+    with pytest.raises(StudyError, match="penalised") as error:
+        league.glm("arm ~ x", family="binomial", penalty="firth", by="arm")
+    assert error.value.field == "penalty"
+
+
 def test_further_keywords_are_the_methods_own_arguments_and_wrong_ones_are_named(league: LocalLeague) -> None:
     assert league.correlation(["x", "y"], level=0.9).plain["level"] == 0.9
     with pytest.raises(StudyError, match="widht"):

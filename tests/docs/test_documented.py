@@ -224,7 +224,7 @@ def part_about(schema: str) -> str:
 
 def test_each_schema_of_a_method_is_documented_with_its_fields() -> None:
     schemas = schemas_of_results()
-    assert {"describe/1.0", "glm/1.0", "meta/1.0"} <= set(schemas)
+    assert {"describe/1.0", "glm/1.1", "meta/1.1", "stages/1.0"} <= set(schemas)
     for schema, kind in schemas.items():
         common = words(part_about("describe/1.0")) if "as in describe" in part_about(schema) else set()
         assert field_names(kind) <= words(part_about(schema)) | common, schema

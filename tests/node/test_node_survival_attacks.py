@@ -117,6 +117,10 @@ def _posed(lg: LocalLeague) -> Callable[..., Any]:
         "mix": None,
         "ties": "efron",
         "by_node": False,
+        "grid": 1.0,
+        "times": 4096,
+        "centre": [50 / 32, 200 / 32],
+        "offset_centre": 0.0,
     }
     steps = {step.name: step for step in question.method.steps}
 
@@ -132,6 +136,15 @@ INPUTS: dict[str, dict[str, Any]] = {
     "cox.meat": {"beta": [8.0, 0.0]},
     "cox.pairs": {"beta": [8.0, 0.0]},
     "cox.proportional": {"beta": [8.0, 0.0], "time": 0.0, "centre": 0.0, "scale": 1.0},
+    "cox.risks": {"beta": [8.0, 0.0]},
+    "cox.moments": {"beta": [8.0, 0.0]},
+    "cox.hazards": {
+        "beta": [8.0, 0.0],
+        "hazard": np.full(4096, 1e-3),
+        "tied": np.zeros(4096),
+        "counted": np.ones(4096),
+        "block": np.zeros(4096),
+    },
 }
 
 
@@ -146,8 +159,66 @@ def test_the_chosen_beta_would_pass_without_the_rule(step: str, monkeypatch: pyt
     assert _posed(league())(step, **INPUTS[step]) is not None
 
 
+def _one_death(lg: LocalLeague) -> object:
+    """Hazards that spare none but those who die on one day: one person."""
+    first = min(int(frame.loc[frame["dead"], "days"].min()) for frame in frames().values())
+    tied = np.zeros(4096)
+    tied[first] = 1.0
+    chosen = {**INPUTS["cox.hazards"], "beta": [0.0, 0.0], "hazard": np.zeros(4096), "tied": tied}
+    return _posed(lg)("cox.hazards", **chosen)
+
+
+def test_hazards_that_tell_of_one_death_are_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(_one_death, league()) == "disclosure"
+    without(monkeypatch, "exposures")
+    assert _one_death(league()) is not None
+
+
 def test_the_honest_rounds_of_the_same_study_pass() -> None:
     assert _posed(league())("cox.round", beta=[0.0, 0.0])["deviance"] > 0
+
+
+# --- curves -------------------------------------------------------------------------------------------------
+
+
+CURVES: dict[str, tuple[str, Attack]] = {
+    "a group of one person": ("exposures history", lambda lg: lg.survival("Surv(days, dead) ~ I(age > 90)").plain),
+    "an event of one person": ("exposures", lambda lg: lg.survival("Surv(days, dead and age > 90) ~ 1").plain),
+    "a stratum of one person": (
+        "exposures history",
+        lambda lg: lg.survival("Surv(days, dead) ~ sex + strata(age > 90)").plain,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_a_curve_that_singles_a_person_out_is_refused(name: str) -> None:
+    assert refused(CURVES[name][1], league()) == "disclosure"
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_a_curve_that_singles_a_person_out_would_pass_without_its_rule(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules, attack = CURVES[name]
+    for rule in (*rules.split(), "nodes", "parameters"):
+        without(monkeypatch, rule)
+    assert attack(league()) is not None
+
+
+def test_curves_of_derived_times_are_refused_by_the_node() -> None:
+    """The hub knows a derived variable only by its type; the node knows that it is derived."""
+    moved = {"z": {"expression": "days + 3", "type": "integer", "range": (0, 9999)}}
+    assert refused(lambda lg: lg.survival("Surv(z, dead) ~ 1", derive=moved), league()) == "step"
+    assert league().survival("Surv(days, dead) ~ 1").plain["groups"][0]["points"]
+
+
+def test_daily_counts_are_not_in_the_result() -> None:
+    shown = league().survival("Surv(days, dead) ~ sex")
+    for group in shown.plain["groups"]:
+        ends = [0, *(point["events"] for point in group["points"])]
+        assert min(np.diff(ends), default=5) >= 5
+    assert len(str(shown.plain)) < 40_000
 
 
 def test_the_dictionary_of_these_frames_knows_times_and_events() -> None:

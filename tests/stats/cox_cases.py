@@ -46,7 +46,7 @@ def columns(name: str) -> tuple[Columns, Variables, NDArray[np.int64]]:
     """The columns, what they mean, and the node of each row."""
     data = table(name)
     variables, values = [], {}
-    for column in data.columns.drop("node"):
+    for column in data.columns:
         levels = _levels(name, column)
         if levels:
             variables.append(Variable(name=column, type="category", levels=tuple(map(str, levels))))

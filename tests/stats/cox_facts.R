@@ -36,6 +36,27 @@ facts <- list(
   one("bladder", quote(coxph(Surv(start, stop, event) ~ rx + number + size + strata(enum) + strata(node), cluster = id, data = bladder, control = tight))),
   one("veteran offset", quote(coxph(Surv(time, status) ~ trt + celltype + age + offset(-0.03 * karno) + strata(node), data = veteran, control = tight))),
   one("rotterdam", quote(coxph(Surv(dtime, death) ~ age + meno + size + grade + nodes + log(er + 1) + hormon + strata(node), data = rotterdam, control = tight))),
-  one("rotterdam frequency", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon + strata(node), weights = copies, data = rotterdam, control = tight)))
+  one("rotterdam frequency", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon + strata(node), weights = copies, data = rotterdam, control = tight))),
+  one("pooled colon", quote(coxph(Surv(time, status) ~ rx + age + sex + nodes, data = colon, control = tight))),
+  one("pooled colon breslow", quote(coxph(Surv(time, status) ~ rx + age + sex + nodes, ties = "breslow", data = colon, control = tight))),
+  one("pooled colon strata", quote(coxph(Surv(time, status) ~ rx + age + nodes + strata(differ), data = colon, control = tight))),
+  one("pooled colon node", quote(coxph(Surv(time, status) ~ rx + age + node, data = colon, control = tight))),
+  one("pooled bladder", quote(coxph(Surv(start, stop, event) ~ rx + number + size + strata(enum), data = bladder, control = tight))),
+  one("pooled veteran offset", quote(coxph(Surv(time, status) ~ trt + celltype + age + offset(-0.03 * karno), data = veteran, control = tight))),
+  one("pooled rotterdam", quote(coxph(Surv(dtime, death) ~ age + meno + size + grade + nodes + log(er + 1) + hormon, data = rotterdam, control = tight))),
+  one("pooled rotterdam frequency", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon, weights = copies, data = rotterdam, control = tight)))
 )
+# survival of two made-up people at the times of events, with the error of log survival
+survival <- function(name, call, people) {
+  m <- eval(call)
+  s <- survfit(m, newdata = people)
+  happened <- which(s$n.event > 0)
+  if (!is.null(s$strata)) return(NULL)
+  list(name = name, time = s$time[happened], survival = unname(s$surv)[happened, ], error = unname(s$std.err)[happened, ])
+}
+two <- data.frame(age = c(40, 70), sex = c(1, 0), nodes = c(1, 8), rx = factor(c("Obs", "Lev+5FU"), levels = levels(colon$rx)))
+predictions <- list(
+  survival("efron", quote(coxph(Surv(time, status) ~ rx + age + sex + nodes, data = colon, control = tight)), two),
+  survival("breslow", quote(coxph(Surv(time, status) ~ rx + age + sex + nodes, ties = "breslow", data = colon, control = tight)), two))
+writeLines(toJSON(predictions, auto_unbox = TRUE, digits = NA), "tests/stats/cox_survival_facts.json")
 cat(toJSON(facts, auto_unbox = TRUE, digits = NA, null = "null", pretty = TRUE))

@@ -94,6 +94,61 @@ def test_every_split_gives_the_pooled_fit_stratified_by_node(model: dict[str, An
     assert (found.n, found.events, found.aliased) == (whole.n, whole.events, whole.aliased)
 
 
+SHARED: tuple[dict[str, Any], ...] = tuple(
+    {**model, "baseline": "pooled"} for model in MODELS if "robust" not in model and model.get("weights") != "weight"
+)
+
+
+@pytest.mark.parametrize("model", SHARED, ids=lambda model: model["formula"])
+@settings(max_examples=5, deadline=None)
+@given(owners=splits)
+def test_a_pooled_baseline_is_the_same_for_every_split(model: dict[str, Any], owners: NDArray[np.int64]) -> None:
+    columns = data()
+    model = {**model, "grid": 1}
+    found = fit_to(columns, VARIABLES, owners, **model)
+    whole = fit_to(columns, VARIABLES, np.zeros(ROWS, dtype=np.int64), **model)
+    fitted, expected = (
+        [*(term.coef for term in one.terms), *(term.se for term in one.terms), one.loglik, one.proportional[0].whole.p]
+        for one in (found, whole)
+    )
+    assert fitted == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_pooled_baseline_of_one_node_is_its_own() -> None:
+    columns, alone = data(), np.zeros(ROWS, dtype=np.int64)
+    arguments = {"formula": "Surv(entry, time, dead) ~ x*g + strata(g)"}
+    own = fit_to(columns, VARIABLES, alone, **arguments)
+    shared = fit_to(columns, VARIABLES, alone, **arguments, baseline="pooled", grid=1)
+    assert shared.aliased == own.aliased == ("g[b]", "g[c]")
+    for term in own.terms:
+        if term.coef is None:
+            continue
+        assert shared.by_name[term.name].coef == pytest.approx(term.coef, rel=1e-8)
+        assert shared.by_name[term.name].se == pytest.approx(term.se, rel=1e-8)
+    assert [one.whole.statistic for one in shared.proportional] == pytest.approx(
+        [one.whole.statistic for one in own.proportional], rel=1e-7
+    )
+
+
+def test_a_treatment_that_differs_only_between_nodes_needs_the_pooled_baseline() -> None:
+    columns, owners = data(), np.arange(ROWS) % 4
+    treated: FloatArray = np.asarray(owners == 0, dtype=np.float64)
+    arguments = {"formula": "Surv(time, dead) ~ z", "grid": 1, "baseline": "pooled"}
+    found = fit_to({**columns, "z": treated}, VARIABLES, owners, **arguments)
+    whole = fit_to({**columns, "z": treated}, VARIABLES, np.zeros(ROWS, dtype=np.int64), formula="Surv(time, dead) ~ z")
+    assert found.by_name["z"].coef == pytest.approx(whole.by_name["z"].coef, rel=1e-8)
+
+
+def test_times_off_the_grid_are_rounded_to_it_and_said_to_be() -> None:
+    columns, owners = data(), np.arange(ROWS) % 3
+    arguments = {"formula": "Surv(time, dead) ~ x", "baseline": "pooled"}
+    weeks = fit_to(columns, VARIABLES, owners, **arguments, grid=7)
+    rounded = {**columns, "time": np.rint(columns["time"] / 7)}
+    expected = fit_to(rounded, VARIABLES, np.zeros(ROWS, dtype=np.int64), formula="Surv(time, dead) ~ x")
+    assert (weeks.rounded, weeks.grid) == (True, 7.0)
+    assert weeks.by_name["x"].coef == pytest.approx(expected.by_name["x"].coef, rel=1e-8)
+
+
 @settings(max_examples=6, deadline=None)
 @given(owners=splits, parts=st.integers(1, 4))
 def test_partitions_of_a_node_change_nothing(owners: NDArray[np.int64], parts: int) -> None:
@@ -178,6 +233,27 @@ REFUSED: dict[str, tuple[dict[str, Any], type[HansaError], str]] = {
     "start after stop": ({"formula": "Surv(time, entry, dead) ~ x"}, MethodError, "cannot be used"),
     "start equals stop": ({"formula": "Surv(time, round(time), dead) ~ x"}, MethodError, "cannot be used"),
     "times below zero": ({"formula": "Surv(-time, dead) ~ x"}, MethodError, "cannot be used"),
+    "a pooled baseline without a grid": (
+        {"formula": "Surv(time, dead) ~ x", "baseline": "pooled"},
+        StudyError,
+        "needs a grid",
+    ),
+    "a grid without a pooled baseline": ({"formula": "Surv(time, dead) ~ x", "grid": 1}, StudyError, "needs no grid"),
+    "robust errors with a pooled baseline": (
+        {"formula": "Surv(time, dead) ~ x", "baseline": "pooled", "grid": 1, "robust": True},
+        StudyError,
+        "own baseline hazards only",
+    ),
+    "a grid that merges entry and end": (
+        {"formula": "Surv(entry, time, dead) ~ x", "baseline": "pooled", "grid": 100},
+        MethodError,
+        "end where they start",
+    ),
+    "a grid that is too fine": (
+        {"formula": "Surv(time, dead) ~ x", "baseline": "pooled", "grid": 1e-5},
+        MethodError,
+        "too fine",
+    ),
     "other codes of the event": ({"formula": "Surv(time, copies) ~ x"}, MethodError, "cannot be used"),
     "nobody dies": ({"formula": "Surv(time, x > 100) ~ z"}, NotEstimable, "nobody has the event"),
     "monotone likelihood": ({"formula": "Surv(time, dead and x > 0.5) ~ I(x > 0.5)"}, NotEstimable, "no finite"),

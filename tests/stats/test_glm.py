@@ -459,7 +459,7 @@ def test_a_model_of_an_intercept_alone_is_its_own_null_model() -> None:
 def test_results_are_plain_values() -> None:
     columns, owners = data()
     plain = to_plain(fit(columns, owners, formula="yes ~ x + g", family="binomial"))
-    assert plain["schema"] == "glm/1.0"
+    assert plain["schema"] == "glm/1.1"
     assert plain["ratio"] == "odds ratio"
     assert plain["terms"][1]["exponentiated"] == pytest.approx(math.exp(plain["terms"][1]["coef"]))
 

@@ -116,6 +116,9 @@ def test_every_step_that_takes_coefficients_gives_the_weights_they_put_on_people
         "glm.profile",
         "glm.meat",
         "glm.profile_meat",
+        "glm.penalty",
+        "glm.negative_binomial",
+        "glm.negative_binomial_profile",
     }
 
 

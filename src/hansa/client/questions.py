@@ -16,6 +16,7 @@ from hansa.client.results import (
     MetaView,
     SitesView,
     SubgroupsView,
+    SurvivalView,
     Table1View,
     View,
 )
@@ -57,16 +58,18 @@ class Questions:
         weights_type: str = "frequency",
         covariance: str | None = None,
         level: float = 0.95,
+        penalty: str | None = None,
         by: str | None = None,
         **keywords: Any,
     ) -> GlmFit | SubgroupsView:
         """A generalised linear model over all cohorts, equal to the pooled one.
 
         ``node="intercepts"`` gives every cohort an intercept of its own, which never leaves it. ``by`` fits the
-        model in each level of a variable and tests whether the levels differ.
+        model in each level of a variable and tests whether the levels differ. ``penalty="firth"`` gives a
+        logistic model finite estimates where terms predict the outcome perfectly.
         """
         arguments = {"formula": formula, "family": family, "node": node, "level": level}
-        optional = {"link": link, "covariance": covariance, "weights": weights}
+        optional = {"link": link, "covariance": covariance, "weights": weights, "penalty": penalty}
         arguments |= {name: value for name, value in optional.items() if value is not None}
         if weights is not None:
             arguments["weights_type"] = weights_type
@@ -79,6 +82,8 @@ class Questions:
         formula: str,
         *,
         ties: str = "efron",
+        baseline: str = "node",
+        grid: float | None = None,
         weights: str | None = None,
         weights_type: str = "frequency",
         robust: bool | None = None,
@@ -88,14 +93,40 @@ class Questions:
         """Cox's proportional-hazards model over all cohorts, each with a baseline hazard of its own.
 
         ``formula`` is ``Surv(time, event) ~ age + sex``, or ``Surv(start, stop, event) ~ ...`` with late entry or
-        covariates that change; ``strata()``, ``cluster()`` and ``offset()`` as in R.
+        covariates that change; ``strata()``, ``cluster()`` and ``offset()`` as in R. ``baseline="pooled"`` gives
+        all cohorts one baseline hazard, for times counted in units of ``grid``.
         """
-        arguments: dict[str, Any] = {"formula": formula, "ties": ties, "level": level}
+        arguments: dict[str, Any] = {"formula": formula, "ties": ties, "baseline": baseline, "level": level}
+        if grid is not None:
+            arguments["grid"] = grid
         if weights is not None:
             arguments |= {"weights": weights, "weights_type": weights_type}
         if robust is not None:
             arguments["robust"] = robust
         return self._question(CoxFit, "cox", arguments, keywords)
+
+    def survival(
+        self,
+        formula: str,
+        *,
+        grid: float | None = None,
+        interval: str = "log",
+        weighting: str = "logrank",
+        rho: float = 0.0,
+        gamma: float = 0.0,
+        tau: float | None = None,
+        level: float = 0.95,
+        **keywords: Any,
+    ) -> SurvivalView:
+        """Survival curves of groups over all cohorts, with a test between them and restricted means.
+
+        ``formula`` is ``Surv(time, event) ~ arm + sex`` for a curve of each combination, or ``~ 1``.
+        """
+        arguments: dict[str, Any] = {"formula": formula, "interval": interval, "weighting": weighting, "level": level}
+        if weighting == "fleming-harrington":
+            arguments |= {"rho": rho, "gamma": gamma}
+        arguments |= {name: value for name, value in (("grid", grid), ("tau", tau)) if value is not None}
+        return self._question(SurvivalView, "survival", arguments, keywords)
 
     @overload
     def sites(self, formula: str, *, term: None = None, **keywords: Any) -> SitesView: ...
@@ -150,7 +181,7 @@ class Questions:
 
 
 _ANALYSIS = frozenset({"population", "complete", "nodes", "sites"})
-_GLM = ("family", "link", "node", "weights", "weights_type", "covariance", "level")
+_GLM = ("family", "link", "node", "weights", "weights_type", "covariance", "level", "penalty")
 
 
 def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -31,8 +31,15 @@ def subgroup_analyses(
     Raises
     ------
     StudyError
-        If ``by`` is no category or boolean, the model has no intercept, or it names ``by`` already.
+        If ``by`` is no category or boolean, the model is penalised, has no intercept, or names ``by`` already.
     """
+    if analysis.arguments.get("penalty") is not None:
+        raise StudyError(
+            "subgroups of a penalised model have no test of their interaction",
+            why="penalised likelihoods of two models cannot be compared",
+            fix="write the interaction into the formula, as in y ~ x * sex, and see its terms",
+            field="penalty",
+        )
     variable = _variable(by, dictionary, derive)
     additive, interaction = _formulas(analysis.arguments["formula"], by)
     conditions = _conditions(variable)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 __all__ = ["b_spline", "natural_spline", "orthogonal_polynomial"]
 
@@ -131,17 +132,15 @@ def _knots(knots: tuple[float, ...], boundary: tuple[float, float], degree: int)
 
 def _basis(x: FloatArray, grid: FloatArray, degree: int) -> FloatArray:
     """All B-splines at x, shape (n, len(grid) - degree - 1); rows of NaN where x is missing."""
-    from scipy.interpolate import BSpline  # noqa: PLC0415  # 0.4 s that only formulas with splines need
-
     missing = np.isnan(x)
-    values = BSpline.design_matrix(np.where(missing, grid[0], x), grid, degree, extrapolate=True).toarray()
+    values = scipy.interpolate.BSpline.design_matrix(
+        np.where(missing, grid[0], x), grid, degree, extrapolate=True
+    ).toarray()
     values[missing] = np.nan
     return np.asarray(values, dtype=np.float64)
 
 
 def _derivatives(x: FloatArray, grid: FloatArray, order: int) -> FloatArray:
     """Derivatives of all cubic B-splines at x, shape (len(x), len(grid) - 4)."""
-    from scipy.interpolate import BSpline  # noqa: PLC0415  # as in _basis
-
     count = len(grid) - _CUBIC - 1
-    return np.asarray(BSpline(grid, np.eye(count), _CUBIC).derivative(order)(x), dtype=np.float64)
+    return np.asarray(scipy.interpolate.BSpline(grid, np.eye(count), _CUBIC).derivative(order)(x), dtype=np.float64)

@@ -201,7 +201,7 @@ def _prepare_and_count(
             people.append(who)
         else:
             own = preparation.exposures(frame, arguments)
-        counting.add(all_exposed(own, frame), who, whole=len(among.people) == 1)
+        counting.add(all_exposed(own, frame), who, whole=among.question.sites and len(among.people) == 1)
     return _prepared(preparation, arguments, partitions, people), counting.counted(among, asking)
 
 
@@ -227,7 +227,7 @@ class _Counting:
         self._dominated: set[str] = set()
 
     def add(self, exposures: tuple[Exposure, ...], people: People, *, whole: bool) -> None:
-        """Count one partition; ``whole`` where it is the node's only one."""
+        """Count one partition; ``whole`` where it is the only one of a site that gives a release of its own."""
         self._centres = self._centres or [centres_of(exposure) for exposure in exposures]
         for position, exposure in enumerate(exposures):
             marks = marks_of(exposure, self._marks.get(position))

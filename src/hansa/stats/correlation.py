@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 
 from hansa.errors import StudyError
 from hansa.model import Variable
@@ -30,7 +31,6 @@ from hansa.stats.contract import (
 )
 from hansa.stats.plain import Result
 from hansa.stats.scaling import power_of_two, scale_about_mean, sharpened
-from hansa.stats.tails import normal_quantile
 
 __all__ = ["METHOD", "Correlation", "fisher_interval"]
 
@@ -168,7 +168,7 @@ def fisher_interval(r: float, n: int, level: float) -> tuple[float | None, float
         return None, None
     if abs(r) >= 1:
         return r, r
-    z, half = math.atanh(r), normal_quantile((1 + level) / 2) / math.sqrt(n - 3)
+    z, half = math.atanh(r), float(scipy.stats.norm.ppf((1 + level) / 2)) / math.sqrt(n - 3)
     return math.tanh(z - half), math.tanh(z + half)
 
 

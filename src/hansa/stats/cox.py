@@ -14,11 +14,15 @@ from hansa.formula import Design, facts_to_plain, resolve_design
 from hansa.model import Variable
 from hansa.stats.contract import Arguments, Cohorts, Method
 from hansa.stats.cox_arguments import CoxModel, read_cox
+from hansa.stats.cox_baseline import baseline_hazards
 from hansa.stats.cox_checks import PAIRS, PROPORTIONAL
 from hansa.stats.cox_fit import CoxFitted, fit_cox
+from hansa.stats.cox_grid import CENTRE, EXTENT, HAZARDS, MOMENTS, RISKS
+from hansa.stats.cox_grid_tests import grid_tests
+from hansa.stats.cox_pooled import GridFitted, fit_grid
 from hansa.stats.cox_result import CoxResult
 from hansa.stats.cox_steps import MEANS, MEAT, ROUND, SIZES
-from hansa.stats.cox_tests import concordance, proportional_tests
+from hansa.stats.cox_tests import Proportional, concordance, proportional_tests
 from hansa.stats.design import dropped_in_words, knots_in_words
 from hansa.stats.glm_basis import FACT_STEPS
 from hansa.stats.glm_facts import pooled_facts
@@ -36,14 +40,17 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
     arguments : mapping
         ``formula``: in R's notation, ``Surv(time, event) ~ age + sex`` or ``Surv(start, stop, event) ~ ...``,
         with ``strata()`` for further baseline hazards within nodes, ``cluster()`` for robust errors, and
-        offsets. ``ties``: "efron" (default) or "breslow". ``weights``: a variable, with ``weights_type``
+        offsets. ``ties``: "efron" (default) or "breslow". ``baseline``: "node" (default), or "pooled" for one
+        baseline hazard over all nodes, exact for times on the ``grid`` (1 for whole numbers).
+        ``weights``: a variable, with ``weights_type``
         "frequency" (each row stands for so many people) or "sampling" (inverse probabilities). ``robust``: errors
         by the sandwich; the default with sampling weights and clusters. ``level``: of the intervals, 0.95.
 
     Returns
     -------
     CoxResult
-        Coefficients, errors and tests equal R's ``coxph(..., strata(node))`` on the rows of all cohorts.
+        Coefficients, errors and tests equal R's ``coxph(..., strata(node))`` on the rows of all cohorts; with a
+        pooled baseline R's ``coxph`` without these strata.
 
     Raises
     ------
@@ -57,7 +64,8 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
     model = read_cox(arguments, cohorts.variables)
     facts = pooled_facts(cohorts, model.formula)
     design = resolve_design(model.formula, cohorts.variables, facts)
-    return _result(model, design, fit_cox(cohorts, model, design))
+    fit = fit_cox if model.baseline == "node" else fit_grid
+    return _result(model, design, fit(cohorts, model, design))
 
 
 def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
@@ -67,7 +75,9 @@ def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
     events = round(float(problem.means["events"]))
     return CoxResult(
         formula=str(model.formula),
-        baseline="node",
+        baseline=model.baseline,
+        grid=model.grid,
+        rounded=isinstance(fitted, GridFitted) and fitted.problem.rounded,
         ties=model.ties,
         strata=tuple(map(str, model.formula.strata)),
         late_entry=len(model.formula.survival or ()) == 3,
@@ -90,7 +100,8 @@ def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
         clusters=fitted.clusters,
         weights=model.weights,
         weights_type=model.weights_type,
-        proportional=proportional_tests(fitted),
+        baseline_hazards=baseline_hazards(fitted) if isinstance(fitted, GridFitted) else (),
+        proportional=_proportional(fitted),
         concordance=concordance(fitted),
         iterations=fitted.fit.iterations,
         aliased=tuple(name for name in names if name not in kept),
@@ -98,6 +109,12 @@ def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
         dropped_levels=dropped_in_words(design),
         facts=facts_to_plain(design.facts),
     )
+
+
+def _proportional(fitted: CoxFitted) -> tuple[Proportional, ...]:
+    if isinstance(fitted, GridFitted):
+        return grid_tests(fitted)
+    return proportional_tests(fitted)
 
 
 def _terms(model: CoxModel, fitted: CoxFitted) -> tuple[Term, ...]:
@@ -115,7 +132,8 @@ def _tests(model: CoxModel, fitted: CoxFitted, ratio: float) -> tuple[Test, ...]
     coef = fitted.coef[fitted.problem.kept]
     wald = float(coef @ np.linalg.solve(fitted.covariance, coef))
     likelihood = () if model.weights_type == "sampling" else (chi_square("likelihood ratio", ratio, len(coef)),)
-    return (*likelihood, chi_square("Wald", wald, len(coef)), chi_square("score", fitted.score_test, len(coef)))
+    score = () if fitted.score_test is None else (chi_square("score", fitted.score_test, len(coef)),)
+    return (*likelihood, chi_square("Wald", wald, len(coef)), *score)
 
 
 def _complete(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[str, ...]:
@@ -128,7 +146,10 @@ METHOD = Method(
     name="cox",
     version=1,
     title="Cox proportional-hazards model",
-    steps=(*FACT_STEPS, SIZES, MEANS, ROUND, MEAT, PROPORTIONAL, PAIRS),
+    steps=(
+        *(*FACT_STEPS, SIZES, MEANS, ROUND, MEAT, PROPORTIONAL, PAIRS),
+        *(CENTRE, EXTENT, RISKS, HAZARDS, MOMENTS),
+    ),
     plan=plan,
     complete=_complete,
     site_release=True,

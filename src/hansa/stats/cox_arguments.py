@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hansa.errors import StudyError
-from hansa.formula import Formula, check_survival, parse_formula
+from hansa.formula import Formula, check_expression, check_survival, parse_formula
 from hansa.model import Variable
 from hansa.stats.arguments import flag, level, no_others, one_of, prior_weights
 from hansa.stats.contract import Arguments
 from hansa.stats.cox_rows import stratum_levels
 
-__all__ = ["TIES", "WEIGHTS", "CoxModel", "read_cox"]
+__all__ = ["BASELINES", "TIES", "WEIGHTS", "CoxModel", "read_cox"]
 
+BASELINES: tuple[str, ...] = ("node", "pooled")
 TIES: tuple[str, ...] = ("efron", "breslow")
 WEIGHTS: tuple[str, ...] = ("frequency", "sampling")
 
-_ARGUMENTS = ("formula", "ties", "weights", "weights_type", "robust", "level")
+_ARGUMENTS = ("formula", "ties", "baseline", "grid", "weights", "weights_type", "robust", "level")
 
 
 @dataclass(frozen=True)
 class CoxModel:
-    """What is fitted: formula, handling of ties, weights, and how errors are taken.
+    """What is fitted: formula, handling of ties, whose baseline hazard, weights, and how errors are taken.
+
+    ``grid`` is the unit in which times are counted for a pooled baseline hazard.
 
     ``by_node``: robust errors over nodes as clusters.
     """
 
     formula: Formula
     ties: str
+    baseline: str
+    grid: float | None
     weights: str | None
     weights_type: str | None
     robust: bool
@@ -60,7 +66,16 @@ def read_cox(arguments: Arguments, variables: Mapping[str, Variable]) -> CoxMode
             field="robust",
         )
     ties = one_of(arguments, "ties", TIES, "efron")
-    return CoxModel(formula, ties, weights, kind, robust, by_node, level(arguments))
+    baseline = one_of(arguments, "baseline", BASELINES, "node")
+    grid = _grid(arguments, formula, variables, baseline)
+    if baseline == "pooled" and (robust or needed):
+        raise StudyError(
+            "robust errors are to be had with the nodes' own baseline hazards only",
+            why="they would take the mean covariates of the league's risk sets to the nodes",
+            fix="leave baseline out",
+            field="baseline",
+        )
+    return CoxModel(formula, ties, baseline, grid, weights, kind, robust, by_node, level(arguments))
 
 
 def _formula(text: Any, variables: Mapping[str, Variable]) -> tuple[Formula, bool]:
@@ -90,3 +105,23 @@ def _apart_from_node(formula: Formula, variables: Mapping[str, Variable]) -> tup
     if "node" in map(str, formula.strata) and "node" not in variables:
         raise StudyError("strata(node) is the default", fix="leave it out", field="formula")
     return (replace(formula, cluster=None) if by_node else formula), by_node
+
+
+def _grid(arguments: Arguments, formula: Formula, variables: Mapping[str, Variable], baseline: str) -> float | None:
+    """The unit of a pooled baseline's times: 1 where they are whole numbers, else what the study names."""
+    value = arguments.get("grid")
+    if baseline == "node":
+        if value is not None:
+            raise StudyError("a baseline hazard of each node needs no grid", fix="leave it out", field="grid")
+        return None
+    whole = all(check_expression(time, variables).type == "integer" for time in (formula.survival or ())[:-1])
+    if value is None and whole:
+        return 1.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise StudyError(
+            "a pooled baseline hazard needs a grid of times",
+            why="its risk sets are summed over nodes at public times",
+            fix="name the unit that they are counted in, such as 1 (days), 7 (weeks) or 30.4375 (months)",
+            field="grid",
+        )
+    return float(value)

@@ -24,7 +24,7 @@ from hansa.stats.scaling import sharpened
 from hansa.stats.separation import growing
 from hansa.stats.sizes import bucket_scale
 
-__all__ = ["CoxFitted", "CoxProblem", "fit_cox"]
+__all__ = ["CoxFitted", "CoxProblem", "check_means", "fit_cox", "scaled_arguments"]
 
 _SHARPENINGS = 3
 _CONSTANT = 1e-22
@@ -56,6 +56,11 @@ class CoxProblem:
         return self.cohorts.sum("cox.round", self.request, beta=beta)
 
     @property
+    def node_request(self) -> Request:
+        """Of steps that compare people of one node."""
+        return self.request
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The columns."""
         return tuple(self.design.names[place] for place in slopes(self.design, "intercepts"))
@@ -85,7 +90,7 @@ class CoxFitted:
     coef: FloatArray
     model_covariance: FloatArray
     covariance: FloatArray
-    score_test: float
+    score_test: float | None
     clusters: int | None
 
 
@@ -122,6 +127,21 @@ def fit_cox(cohorts: Cohorts, model: CoxModel, design: Design) -> CoxFitted:
 
 def _posed(cohorts: Cohorts, model: CoxModel, design: Design) -> CoxProblem:
     """The problem under a scaling that suits it; the first look at the information says whether it does."""
+    arguments, scale = scaled_arguments(cohorts, model, design)
+    places = list(slopes(design, "intercepts"))
+    indicators = np.array([design.columns[place].two_valued for place in places], dtype=np.bool_)
+    for _ in range(_SHARPENINGS):
+        problem, fixed = _with(cohorts, model, design, scale, arguments)
+        spread = np.diag(problem.start.totals["gram"]) / max(float(problem.means["events"]), 1.0)
+        better = np.where(fixed | indicators, scale, sharpened(scale, spread))
+        if np.array_equal(better, scale):
+            break
+        scale = better
+    return problem
+
+
+def scaled_arguments(cohorts: Cohorts, model: CoxModel, design: Design) -> tuple[dict[str, Any], FloatArray]:
+    """What every request of a model says, and a power of two for each column."""
     places = list(slopes(design, "intercepts"))
     arguments: dict[str, Any] = {
         "formula": str(design.formula),
@@ -132,16 +152,7 @@ def _posed(cohorts: Cohorts, model: CoxModel, design: Design) -> CoxProblem:
     if not np.isfinite(scale).all():
         found = bucket_scale(cohorts.sum("cox.sizes", Request(arguments))["counts"])
         scale = np.where(np.isfinite(scale), scale, found)
-    arguments, scale = {**arguments, "time_scale": float(scale[-1])}, scale[:-1]
-    indicators = np.array([design.columns[place].two_valued for place in places], dtype=np.bool_)
-    for _ in range(_SHARPENINGS):
-        problem, fixed = _with(cohorts, model, design, scale, arguments)
-        spread = np.diag(problem.start.totals["gram"]) / max(float(problem.means["events"]), 1.0)
-        better = np.where(fixed | indicators, scale, sharpened(scale, spread))
-        if np.array_equal(better, scale):
-            break
-        scale = better
-    return problem
+    return {**arguments, "time_scale": float(scale[-1])}, scale[:-1]
 
 
 def _time_scale(design: Design, variables: Mapping[str, Variable]) -> float:
@@ -157,7 +168,7 @@ def _with(
     """The problem under this scaling, and which of its columns do not vary within risk sets."""
     base = {**arguments, "scale": scale.tolist()}
     means = cohorts.sum("cox.means", Request(base))
-    _check_means(means)
+    check_means(means)
     request = Request({**base, "mix": None, "ties": model.ties, "by_node": model.by_node})
     zero = np.zeros(len(scale))
     start = Point(zero, cohorts.sum("cox.round", request, beta=zero))
@@ -175,7 +186,13 @@ def _with(
     return CoxProblem(cohorts, model, design, scale, request, means, start, kept), ~varying
 
 
-def _check_means(means: Totals) -> None:
+def check_means(means: Totals) -> None:
+    """Refuse rows that cannot be used, and sets without people or events.
+
+    Raises
+    ------
+    MethodError, NotEstimable
+    """
     if means["unusable"] > 0.5:
         raise MethodError(
             "some rows cannot be used in this model",

@@ -84,9 +84,12 @@ class Partial:
     @cached_property
     def mean(self) -> FloatArray:
         """Per term, the mean covariates of its risk set, shape (d, p)."""
-        terms, moved = self.terms, self.risk[:, None] * self.rows["x"]
-        total = at_risk(self.rows, moved)[terms.at] - terms.part[:, None] * self._deaths(moved)[terms.at]
-        return np.asarray(total / self.denominator[:, None])
+        terms, x = self.terms, self.rows["x"]
+        total = at_risk(self.rows, self.risk, x)[terms.at]
+        if terms.part.any():
+            total -= terms.part[:, None] * self._deaths(self.risk, x)[terms.at]
+        total /= self.denominator[:, None]
+        return total
 
     @property
     def loglik(self) -> float:
@@ -108,10 +111,15 @@ class Partial:
         part = self.terms.part if values.ndim == 1 else self.terms.part[:, None]
         events = len(self.rows["time"])
         total = np.zeros((events + 1, *values.shape[1:]))
-        np.cumsum(summed(self.terms.at, values, events), axis=0, out=total[1:])
+        np.cumsum(self._by_time(values), axis=0, out=total[1:])
         found = total[self.rows["after"].astype(np.intp)] - total[self.rows["first"].astype(np.intp)]
-        found[self.died] -= summed(self.terms.at, part * values, events)[self._death_time]
+        found[self.died] -= self._by_time(part * values)[self._death_time]
         return np.asarray(risk * found)
+
+    def _by_time(self, values: FloatArray) -> FloatArray:
+        """The terms' values (d,) or (d, k) summed by event time."""
+        at, events = self.terms.at, len(self.rows["time"])
+        return summed(at, values, events) if values.ndim == 1 else summed(at, np.ones(len(at)), events, values)
 
     def observed(self) -> FloatArray:
         """Weighted events of each row, shape (m,)."""
@@ -143,8 +151,9 @@ class Partial:
         found[self.rows["order"].astype(np.intp)] = np.stack([self.risk, further], axis=1)
         return found
 
-    def _deaths(self, values: FloatArray) -> FloatArray:
-        return summed(self._death_time, values[self.died], len(self.rows["time"]))
+    def _deaths(self, weight: FloatArray, values: FloatArray | None = None) -> FloatArray:
+        died, events = self.died, len(self.rows["time"])
+        return summed(self._death_time, weight[died], events, None if values is None else values[died])
 
     def _prior(self, which: Order) -> FloatArray:
         return self.rows["prior"][which] if "prior" in self.rows else np.ones(len(which))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from hansa.errors import MethodError
+from hansa.stats.cox_baseline import BaselineHazard, BaselinePoint
 from hansa.stats.cox_tests import Concordance, Proportional
 from hansa.stats.glm_result import Term, Test, chi_square
 from hansa.stats.plain import Result
@@ -19,7 +20,9 @@ __all__ = ["CoxResult", "nested", "read_cox_result"]
 class CoxResult(Result):
     """A Cox proportional-hazards model over all nodes.
 
-    ``baseline`` is "node": each node has a baseline hazard of its own, which stays there. ``covariance`` has the
+    ``baseline`` is "node": each node has a baseline hazard of its own, which stays there; or "pooled": one for all,
+    exact for times on the ``grid``, to which some were ``rounded`` or not; ``baseline_hazards`` are then those of
+    each stratum, where they may be shown. ``covariance`` has the
     rows and columns of ``covariance_terms``, the coefficients that are not aliased; it is ``covariance_kind``
     "model" (the inverse information) or "robust" (Lin and Wei's sandwich over ``clusters``), and
     ``model_errors`` are the standard errors by the inverse information in either case. ``tests`` are the
@@ -31,6 +34,8 @@ class CoxResult(Result):
     schema: ClassVar[str] = "cox/1.0"
     formula: str
     baseline: str
+    grid: float | None
+    rounded: bool
     ties: str
     strata: tuple[str, ...]
     late_entry: bool
@@ -53,6 +58,7 @@ class CoxResult(Result):
     clusters: int | None
     weights: str | None
     weights_type: str | None
+    baseline_hazards: tuple[BaselineHazard, ...]
     proportional: tuple[Proportional, ...]
     concordance: Concordance | None
     iterations: int
@@ -81,9 +87,15 @@ def read_cox_result(plain: Mapping[str, Any]) -> CoxResult:
     fields["terms"] = tuple(Term(**term) for term in fields["terms"])
     fields["tests"] = tuple(map(_test, fields["tests"]))
     fields["proportional"] = tuple(map(_proportional, fields["proportional"]))
+    fields["baseline_hazards"] = tuple(map(_hazard, fields["baseline_hazards"]))
     if fields["concordance"] is not None:
         fields["concordance"] = Concordance(**fields["concordance"])
     return CoxResult(**fields)
+
+
+def _hazard(plain: Mapping[str, Any]) -> BaselineHazard:
+    points = (BaselinePoint(**{**point, "mean": tuple(point["mean"])}) for point in plain["points"])
+    return BaselineHazard(plain["stratum"], tuple(plain["reference"]), tuple(points))
 
 
 def _proportional(plain: Mapping[str, Any]) -> Proportional:

@@ -24,14 +24,14 @@ from hansa.formula import (
     parse_formula,
     resolve_design,
 )
-from hansa.formula.tree import Expr, Name
+from hansa.formula.tree import Call, Expr, Name
 from hansa.model import Variable
 from hansa.model.exposure import BoolArray, Exposure, FloatArray
 from hansa.stats.contract import Arguments, Arrays, Frame, Preparation
 from hansa.stats.design import reads, set_exposure, slopes
 from hansa.stats.risk_sets import risk_sets
 
-__all__ = ["COLUMNS", "ROWS", "SIZE", "resolved", "stratum_levels"]
+__all__ = ["COLUMNS", "ROWS", "SIZE", "column_arrays", "exposures_of", "resolved", "stratum_levels"]
 
 _EXPOSED_BY = ("formula", "facts", "weights", "scale", "time_scale")
 
@@ -40,7 +40,8 @@ _EXPOSED_BY = ("formula", "facts", "weights", "scale", "time_scale")
 class _Rows:
     """A partition as written: matrix (n, p), times and events, and where given weights, offset, strata, cluster.
 
-    Rows that are not ``usable`` hold zeros in the matrix, and no weight.
+    Rows that are not ``usable`` hold zeros in the matrix, and no weight. ``recorded``: the times are as they stand in
+    the dictionary.
     """
 
     design: Design
@@ -51,6 +52,7 @@ class _Rows:
     strata: FloatArray | None
     cluster: FloatArray | None
     usable: BoolArray
+    recorded: bool
 
 
 def resolved(arguments: Arguments, variables: Mapping[str, Variable]) -> Design:
@@ -82,7 +84,7 @@ def _rows(frame: Frame, arguments: Arguments) -> _Rows:
     known = np.isfinite(x @ np.ones(x.shape[1])) & np.isfinite(np.sum([np.zeros(frame.rows), *vectors], axis=0))
     usable = known & seen.usable & (True if prior is None else prior >= 0)
     x[~usable] = 0.0
-    return _Rows(design, x, seen, prior, moved, strata, cluster, usable)
+    return _Rows(design, x, seen, prior, moved, strata, cluster, usable, _times_as_recorded(design, frame))
 
 
 def _stratum(strata: Sequence[Expr], frame: Frame) -> FloatArray:
@@ -100,7 +102,8 @@ def _build_size(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     return {"values": np.column_stack([rows.x, np.where(rows.usable, rows.seen.stop, 0.0)])}
 
 
-def _build_columns(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
+def column_arrays(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
+    """Scaled columns, times and events, and where given weights, offset, stratum and cluster, each (n,)."""
     return _columns_of(_rows(frame, arguments), arguments)
 
 
@@ -113,6 +116,7 @@ def _columns_of(rows: _Rows, arguments: Arguments) -> dict[str, FloatArray]:
         "stop": np.where(usable, seen.stop, 0.0),
         "event": np.where(usable, seen.event, 0.0),
         "time_scale": np.array([arguments["time_scale"]]),
+        "derived": np.array([float(not rows.recorded)]),
         "late": np.array([float(len(rows.design.formula.survival or ()) == 3)]),
         "unusable": (~usable).astype(np.float64),
     }
@@ -124,8 +128,19 @@ def _columns_of(rows: _Rows, arguments: Arguments) -> dict[str, FloatArray]:
     return arrays
 
 
+def _times_as_recorded(design: Design, frame: Frame) -> bool:
+    """Whether the times are variables of the dictionary, or days between two: moments may be shown of no others."""
+    times = (design.formula.survival or ())[:-1]
+    days = [one for time in times for one in (time.children if _is_days(time) else (time,))]
+    return all(_plain(one, frame) for one in days)
+
+
+def _is_days(time: Expr) -> bool:
+    return isinstance(time, Call) and time.function == "days"
+
+
 def _build_rows(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
-    return _refined(_build_columns(frame, arguments), arguments, frame.variables)
+    return _refined(column_arrays(frame, arguments), arguments, frame.variables)
 
 
 def _refined(arrays: Arrays, arguments: Arguments, _variables: Mapping[str, Variable]) -> dict[str, FloatArray]:
@@ -137,7 +152,7 @@ def _refined(arrays: Arrays, arguments: Arguments, _variables: Mapping[str, Vari
     return found
 
 
-_SINGLE = {"late", "efron", "time_scale"}
+_SINGLE = {"late", "efron", "time_scale", "derived"}
 """Arrays of one number, the same in each partition."""
 
 
@@ -160,7 +175,8 @@ def _stacked(partitions: Sequence[Arrays], name: str) -> FloatArray:
 # --- exposures ----------------------------------------------------------------------------------------------
 
 
-def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
+def exposures_of(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
+    """What is summed over, for the gate."""
     return _exposures_of(_rows(frame, arguments), frame, arguments)
 
 
@@ -270,8 +286,8 @@ COLUMNS = Preparation(
     1,
     reads,
     _dimensions,
-    _build_columns,
-    _exposures,
+    column_arrays,
+    exposures_of,
     exposed_by=_EXPOSED_BY,
     together=_columns_exposed,
 )
@@ -282,7 +298,7 @@ ROWS = Preparation(
     reads,
     _dimensions,
     _build_rows,
-    _exposures,
+    exposures_of,
     exposed_by=_EXPOSED_BY,
     refines="cox.columns",
     refine=_refined,

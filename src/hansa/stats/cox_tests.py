@@ -15,7 +15,7 @@ from hansa.stats.cox_fit import CoxFitted
 from hansa.stats.design import slopes
 from hansa.stats.glm_result import Test, chi_square
 
-__all__ = ["Concordance", "Proportional", "concordance", "proportional_tests"]
+__all__ = ["Concordance", "Proportional", "concordance", "proportional_tests", "score_tests"]
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,17 @@ def _tests(fitted: CoxFitted, code: int, time: str, centre: float, scale: float)
     totals = problem.cohorts.sum(
         "cox.proportional", problem.request, beta=fitted.fit.point.beta, time=float(code), centre=centre, scale=scale
     )
+    return score_tests(time, fitted, totals["score"], totals["cross"], totals["square"])
+
+
+def score_tests(time: str, fitted: CoxFitted, score: FloatArray, cross: FloatArray, square: FloatArray) -> Proportional:
+    """The tests from the score of changing coefficients and the two blocks of information that go with it."""
+    problem, fit = fitted.problem, fitted.fit
     kept = problem.kept
     block = np.ix_(kept, kept)
-    score, cross = totals["score"][kept], totals["cross"][block]
+    score, cross = score[kept], cross[block]
     # what is known of the changing coefficients once the constant ones are estimated (Schur complement)
-    rest = totals["square"][block] - cross.T @ fitted.fit.information.inverse @ cross
+    rest = square[block] - cross.T @ fit.information.inverse @ cross
     whole = _score_test("all", score, rest)
     if problem.mix is not None:  # tests of single terms are about the columns as they were written
         unmix = np.linalg.inv(problem.mix[block])
@@ -100,7 +106,7 @@ def _score_test(name: str, score: FloatArray, information: FloatArray) -> Test:
 
 def concordance(fitted: CoxFitted) -> Concordance | None:
     """Harrell's C over pairs at one node, in one stratum; ``None`` where there is no pair."""
-    totals = fitted.problem.cohorts.sum("cox.pairs", fitted.problem.request, beta=fitted.fit.point.beta)
+    totals = fitted.problem.cohorts.sum("cox.pairs", fitted.problem.node_request, beta=fitted.fit.point.beta)
     concordant, discordant, tied = (float(count) for count in totals["pairs"])
     total = concordant + discordant + tied
     if total <= 0:

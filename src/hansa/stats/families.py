@@ -47,6 +47,7 @@ _LINKS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "binomial": ("logit", "probit", "cloglog", "log"),
         "poisson": ("log", "identity"),
         "gamma": ("inverse", "log", "identity"),
+        "negative binomial": ("log",),
     }
 )
 """The links of each family, the first the canonical one; as in R's ``family``, cauchit and sqrt left out."""
@@ -99,8 +100,8 @@ def check_family(family: object, link: object) -> tuple[str, str]:
     >>> check_family("poisson", None)
     ('poisson', 'log')
     """
-    if family not in FAMILIES:
-        raise StudyError(f"there is no family {family}", fix=f"one of {', '.join(FAMILIES)}", field="family")
+    if family not in _LINKS_OF:
+        raise StudyError(f"there is no family {family}", fix=f"one of {', '.join(_LINKS_OF)}", field="family")
     known = str(family)
     if link is None:
         return known, canonical_link(known)

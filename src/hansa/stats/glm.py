@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hansa.formula import Design, facts_to_plain, resolve_design
 from hansa.model import Variable
 from hansa.stats.contract import Arguments, Cohorts, Method
 from hansa.stats.design import dropped_in_words, knots_in_words, reads
 from hansa.stats.families import has_dispersion, log_likelihood
+from hansa.stats.firth_step import PENALTY
 from hansa.stats.glm_arguments import Model, read_model
 from hansa.stats.glm_basis import FACT_STEPS
 from hansa.stats.glm_facts import pooled_facts
-from hansa.stats.glm_fit import Fitted, fit_pooled
+from hansa.stats.glm_firth import fit_penalised, penalised_result
+from hansa.stats.glm_fit import Fitted, fit_pooled, pose
+from hansa.stats.glm_negative_binomial import fit_negative_binomial, negative_binomial_result
 from hansa.stats.glm_profile import PROFILE
 from hansa.stats.glm_result import GlmResult, Term, as_rows, chi_square, likelihood_ratio, term, wald
 from hansa.stats.glm_robust import MEAT, PROFILE_MEAT
 from hansa.stats.glm_steps import IRLS, MEANS, SIZES, START
+from hansa.stats.negative_binomial_step import NEGATIVE_BINOMIAL, NEGATIVE_BINOMIAL_PROFILE
 
 __all__ = ["METHOD", "GlmResult", "Term", "likelihood_ratio", "plan", "wald"]
 
@@ -41,13 +46,14 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> GlmResult:
     ----------
     cohorts : Cohorts
     arguments : mapping
-        ``formula``: in R's notation, offsets included. ``family``: gaussian (default), binomial, poisson or
-        gamma. ``link``: ``None`` for the canonical one, or identity, log, logit, probit, cloglog, inverse as
-        R allows them. ``node``: "common" (default), or "intercepts" for an intercept in each node, which
-        never leaves it and is not reported. ``weights``: a variable, with ``weights_type`` "frequency" (each
-        row stands for so many equal ones), "precision" (R's ``weights``: the dispersion is divided by them)
-        or "sampling" (inverse probabilities; sandwich covariance, no likelihood). ``covariance``: "model"
-        (default) or "HC0" to "HC3". ``level``: of the intervals, 0.95.
+        ``formula``: in R's notation, offsets included. ``family``: gaussian (default), binomial, poisson, gamma or
+        negative binomial. ``link``: ``None`` for the canonical one, or identity, log, logit, probit, cloglog,
+        inverse as R allows them. ``node``: "common" (default), or "intercepts" for an intercept in each node,
+        which never leaves it and is not reported. ``weights``: a variable, with ``weights_type`` "frequency"
+        (each row stands for so many equal ones), "precision" (R's ``weights``: the dispersion is divided by
+        them) or "sampling" (inverse probabilities; sandwich covariance, no likelihood). ``covariance``: "model"
+        (default) or "HC0" to "HC3". ``level``: of the intervals, 0.95. ``penalty``: "firth" for a logistic model
+        whose estimates are finite under separation, too; tests and intervals then are those of the profile.
 
     Returns
     -------
@@ -67,7 +73,15 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> GlmResult:
     model = read_model(arguments, cohorts.variables)
     facts = pooled_facts(cohorts, model.formula)
     design = resolve_design(model.formula, cohorts.variables, facts)
-    return _result(model, design, fit_pooled(cohorts, model, design))
+    if model.family == "negative binomial":
+        poisson = replace(model, family="poisson")
+        counted = fit_negative_binomial(pose(cohorts, poisson, design))
+        return negative_binomial_result(_result(poisson, design, counted.fitted), counted)
+    problem = pose(cohorts, model, design)
+    if model.penalty is None:
+        return _result(model, design, fit_pooled(problem))
+    found = fit_penalised(problem)
+    return penalised_result(_result(model, design, found.fitted), found)
 
 
 def _result(model: Model, design: Design, fitted: Fitted) -> GlmResult:
@@ -158,12 +172,18 @@ METHOD = Method(
     name="glm",
     version=1,
     title="Generalised linear model",
-    steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, PROFILE, MEAT, PROFILE_MEAT),
+    steps=(
+        *(*FACT_STEPS, SIZES, MEANS, START, IRLS, PROFILE, MEAT, PROFILE_MEAT),
+        *(PENALTY, NEGATIVE_BINOMIAL, NEGATIVE_BINOMIAL_PROFILE),
+    ),
     plan=plan,
     complete=_complete,
     site_release=True,
     citations=(
         "McCullagh P, Nelder JA (1989). Generalized Linear Models, 2nd edition. Chapman & Hall.",
+        "Firth D (1993). Bias reduction of maximum likelihood estimates. Biometrika 80:27.",
+        "Heinze G, Schemper M (2002). A solution to the problem of separation in logistic regression. Stat Med 21.",
+        "Lawless JF (1987). Negative binomial and mixed Poisson regression. Can J Stat 15:209.",
         "Zeileis A (2004). Econometric computing with HC and HAC covariance matrix estimators. JSS 11(10).",
     ),
 )

@@ -20,7 +20,7 @@ NODES: tuple[str, ...] = ("common", "intercepts")
 WEIGHTS: tuple[str, ...] = ("frequency", "precision", "sampling")
 COVARIANCES: tuple[str, ...] = ("model", "HC0", "HC1", "HC2", "HC3")
 
-_ARGUMENTS = ("formula", "family", "link", "node", "weights", "weights_type", "covariance", "level")
+_ARGUMENTS = ("formula", "family", "link", "node", "weights", "weights_type", "covariance", "level", "penalty")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Model:
     weights_type: str | None
     covariance: str
     level: float
+    penalty: str | None
 
 
 def read_model(arguments: Arguments, variables: Mapping[str, Variable]) -> Model:
@@ -71,7 +72,54 @@ def read_model(arguments: Arguments, variables: Mapping[str, Variable]) -> Model
             fix="take HC0, or leave covariance out",
             field="covariance",
         )
-    return Model(formula, family, link, node, weights, kind, covariance, level(arguments))
+    model = Model(formula, family, link, node, weights, kind, covariance, level(arguments), arguments.get("penalty"))
+    _check_penalty(model)
+    _check_counts(model)
+    return model
+
+
+def _check_counts(model: Model) -> None:
+    """The negative binomial's weights and covariance are those of its likelihood."""
+    if model.family != "negative binomial":
+        return
+    if model.weights_type not in (None, "frequency") or model.covariance != "model":
+        raise StudyError(
+            "a negative binomial model is one of people and their counts",
+            why="theta is estimated from the likelihood, which precision and sampling weights, and sandwich "
+            "covariances, do not take at its word",
+            fix="take frequency weights or none, and the model's covariance; or family = poisson with HC0",
+            field="family",
+        )
+
+
+def _check_penalty(model: Model) -> None:
+    """Firth's penalty is that of a logistic model with one intercept, whose rows are people."""
+    if model.penalty is None:
+        return
+    if model.penalty != "firth":
+        raise StudyError(f"there is no penalty {model.penalty}", fix="firth, or none", field="penalty")
+    if (model.family, model.link) != ("binomial", "logit"):
+        raise StudyError(
+            "Firth's penalty is for logistic models",
+            why="for other families and links it is another function than half the logarithm of the determinant",
+            fix="take family = binomial with its logit link, or no penalty",
+            field="penalty",
+        )
+    if model.node != "common":
+        raise StudyError(
+            "Firth's penalty cannot be had with an intercept that stays in each node",
+            why="the penalty ties the nodes' intercepts to each other, so that a node cannot fit its own",
+            fix="take node = common",
+            field="node",
+        )
+    if model.weights_type not in (None, "frequency") or model.covariance != "model":
+        raise StudyError(
+            "Firth's penalty is that of a likelihood of people",
+            why="precision and sampling weights, and sandwich covariances, are for models whose likelihood is not "
+            "taken at its word",
+            fix="take frequency weights or none, and the model's covariance",
+            field="penalty",
+        )
 
 
 def _formula(text: Any) -> Formula:

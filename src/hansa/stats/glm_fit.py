@@ -21,7 +21,7 @@ from hansa.stats.glm_scaling import Scaling, public_scaling, sharper, with_sizes
 from hansa.stats.newton import Fit, Point, maximise
 from hansa.stats.separation import growing
 
-__all__ = ["Fitted", "fit_pooled"]
+__all__ = ["Fitted", "Problem", "fit_coefficients", "fit_pooled", "null_point", "pose", "unscaled"]
 
 _SHARPENINGS = 3
 _CONSTANT = 1e-11
@@ -30,7 +30,7 @@ _CLOSE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class _Problem:
+class Problem:
     """A model on its way: the request its rounds stand on, the scaling, and the pooled means' totals.
 
     ``kept`` are the columns that are not aliased, ``mean_square`` is that of the scaled columns at the start.
@@ -79,6 +79,20 @@ class _Problem:
         """Intercepts of nodes."""
         return float(self.start.totals.get("nodes", np.zeros(())))
 
+    @property
+    def back(self) -> FloatArray:
+        """The matrix from coefficients of the scaled, centred problem to those in the variables' units."""
+        places = list(slopes(self.design, self.model.node))
+        scale = self.scaling.columns[places]
+        response = {"identity": 1 / self.scaling.response, "inverse": self.scaling.response}
+        back = np.diag(scale)
+        if self.has_intercept:
+            centre = np.asarray(self.request.arguments["centre"])[places]
+            back[0, 1:] = -(centre * scale)[1:]
+        if self.mix is not None:
+            back = back @ self.mix
+        return back * response.get(self.model.link, 1.0)
+
     def dispersion(self, totals: Totals) -> float:
         """Pearson's chi-square over its degrees of freedom; 1 where the family has no dispersion."""
         if not has_dispersion(self.model.family):
@@ -117,7 +131,7 @@ class Fitted:
     iterations: int
 
 
-def fit_pooled(cohorts: Cohorts, model: Model, design: Design) -> Fitted:
+def fit_pooled(problem: Problem) -> Fitted:
     """Fit the model over all nodes.
 
     Raises
@@ -127,10 +141,28 @@ def fit_pooled(cohorts: Cohorts, model: Model, design: Design) -> Fitted:
     ConvergenceError
         When the iteration ends without an answer.
     """
-    problem = _mixed(_posed(cohorts, model, design))
-    null = _null_point(problem)
+    null = null_point(problem)
+    return unscaled(problem, fit_coefficients(problem, null), null)
+
+
+def fit_coefficients(problem: Problem, null: Point | None) -> Fit:
+    """Newton's method from the null model, or where it does not help from the problem's start."""
     first = problem.start if null is None or not problem.has_intercept else null
-    fit = maximise(problem.ask, first, problem.kept, problem.dispersion, problem.grown)
+    return maximise(problem.ask, first, problem.kept, problem.dispersion, problem.grown)
+
+
+# --- posing -------------------------------------------------------------------------------------------------
+
+
+def pose(cohorts: Cohorts, model: Model, design: Design) -> Problem:
+    """The problem as it will be solved: its scaling, start, and which columns can be estimated.
+
+    Raises
+    ------
+    NotEstimable
+        When the outcome does not vary, or the rows are too few.
+    """
+    problem = _mixed(_posed(cohorts, model, design))
     if problem.n - int(problem.kept.sum()) - problem.intercepts < 0.5:
         raise NotEstimable(
             "there are as many coefficients as rows",
@@ -138,13 +170,10 @@ def fit_pooled(cohorts: Cohorts, model: Model, design: Design) -> Fitted:
             fix="take a smaller model",
             field="formula",
         )
-    return _unscaled(problem, fit, null)
+    return problem
 
 
-# --- posing -------------------------------------------------------------------------------------------------
-
-
-def _posed(cohorts: Cohorts, model: Model, design: Design) -> _Problem:
+def _posed(cohorts: Cohorts, model: Model, design: Design) -> Problem:
     """The problem under a scaling that suits it; the first look at the information says whether it does."""
     arguments: dict[str, Any] = {
         "formula": str(design.formula),
@@ -165,7 +194,7 @@ def _posed(cohorts: Cohorts, model: Model, design: Design) -> _Problem:
 
 def _with(
     cohorts: Cohorts, model: Model, design: Design, scaling: Scaling, arguments: dict[str, Any]
-) -> tuple[_Problem, BoolArray]:
+) -> tuple[Problem, BoolArray]:
     """The problem under this scaling, and which of its columns are constant."""
     base = {
         **arguments,
@@ -181,14 +210,14 @@ def _with(
     centre = np.where(centred, middle / scaling.columns, 0.0)
     shift = float(means["response"] / means["weight"]) / scaling.response if _is_shifted(model) else 0.0
     request = Request({**base, "node": model.node, "centre": centre.tolist(), "response_centre": shift, "mix": None})
-    blank = _Problem(cohorts, model, design, scaling, request, means, _NOWHERE, np.ones(0, dtype=np.bool_), np.zeros(0))
+    blank = Problem(cohorts, model, design, scaling, request, means, _NOWHERE, np.ones(0, dtype=np.bool_), np.zeros(0))
     start, gram = _start(blank)
     places = list(slopes(design, model.node))
     mean_square = np.diag(gram) / max(float(start.totals["information"]), 1e-300)
     constant = centred[places] & (np.sqrt(mean_square) <= _CONSTANT * np.abs(middle[places]))
     varying = ~constant
     kept = varying & estimable(gram * np.outer(varying, varying))
-    posed = _Problem(cohorts, model, design, scaling, request, means, start, kept, mean_square)
+    posed = Problem(cohorts, model, design, scaling, request, means, start, kept, mean_square)
     return posed, constant
 
 
@@ -197,7 +226,7 @@ def _is_shifted(model: Model) -> bool:
     return (model.family, model.link, model.formula.intercept) == ("gaussian", "identity", True)
 
 
-def _mixed(problem: _Problem) -> _Problem:
+def _mixed(problem: Problem) -> Problem:
     """The problem with nearly uncorrelated columns, where theirs are so close that digits would be lost.
 
     The columns are multiplied by the inverse of the Cholesky factor of the information at the start, which
@@ -237,7 +266,7 @@ def _check_means(model: Model, means: Totals) -> None:
 _NOWHERE = Point(np.zeros(0), Totals())
 
 
-def _start(problem: _Problem) -> tuple[Point, FloatArray]:
+def _start(problem: Problem) -> tuple[Point, FloatArray]:
     """Where Newton's method starts, and the information by which aliased columns are found."""
     p = len(problem.names)
     if problem.model.node == "intercepts":
@@ -253,7 +282,7 @@ def _start(problem: _Problem) -> tuple[Point, FloatArray]:
     return Point(beta, totals), totals["gram"]
 
 
-def _intercept(problem: _Problem) -> float:
+def _intercept(problem: Problem) -> float:
     """The intercept of the null model without offset; with one, a start for it."""
     weight = float(problem.means["weight"])
     model = problem.model
@@ -272,7 +301,7 @@ def _intercept(problem: _Problem) -> float:
     return float(linked(model.link, np.array([mean]))[0]) - float(problem.means["offset"]) / weight
 
 
-def _sharpened(problem: _Problem, constant: BoolArray) -> Scaling:
+def _sharpened(problem: Problem, constant: BoolArray) -> Scaling:
     design, places = problem.design, list(slopes(problem.design, problem.model.node))
     fixed = np.ones(design.width, dtype=np.bool_)
     indicators = np.array([design.columns[place].two_valued for place in places], dtype=np.bool_)
@@ -287,7 +316,7 @@ def _sharpened(problem: _Problem, constant: BoolArray) -> Scaling:
 # --- null model and the way back ----------------------------------------------------------------------------
 
 
-def _null_point(problem: _Problem) -> Point | None:
+def null_point(problem: Problem) -> Point | None:
     """The fit without slopes: intercepts and offset alone; ``None`` where the link does not allow it."""
     if problem.model.node == "intercepts":
         return problem.start
@@ -300,13 +329,14 @@ def _null_point(problem: _Problem) -> Point | None:
     return maximise(problem.ask, problem.start, only, lambda _: 1.0, problem.grown).point
 
 
-def _unscaled(problem: _Problem, fit: Fit, null: Point | None) -> Fitted:
+def unscaled(problem: Problem, fit: Fit, null: Point | None) -> Fitted:
+    """The fit in the variables' units."""
     model, scale = problem.model, problem.scaling.response
     totals = fit.point.totals
     # the response's unit: of gaussian deviances the square, of gamma's none
     unit = scale**2 if model.family == "gaussian" else 1.0
     dispersion = problem.dispersion(totals)
-    back = _back(problem)[:, problem.kept]
+    back = problem.back[:, problem.kept]
     coef = np.full(len(problem.names), np.nan)
     coef[problem.kept] = (back @ fit.point.beta[problem.kept])[problem.kept]
     if problem.has_intercept:
@@ -332,7 +362,7 @@ def _unscaled(problem: _Problem, fit: Fit, null: Point | None) -> Fitted:
     )
 
 
-def _covariance(problem: _Problem, fit: Fit, dispersion: float) -> FloatArray:
+def _covariance(problem: Problem, fit: Fit, dispersion: float) -> FloatArray:
     kind, inverse = problem.model.covariance, fit.information.inverse
     if kind == "model":
         return dispersion * inverse
@@ -348,17 +378,3 @@ def _covariance(problem: _Problem, fit: Fit, dispersion: float) -> FloatArray:
     )["meat"][np.ix_(problem.kept, problem.kept)]
     parameters = int(problem.kept.sum()) + round(problem.intercepts)
     return sandwich(inverse, middle, kind, problem.n, parameters)
-
-
-def _back(problem: _Problem) -> FloatArray:
-    """The matrix from coefficients of the scaled, centred problem to those in the variables' units."""
-    places = list(slopes(problem.design, problem.model.node))
-    scale = problem.scaling.columns[places]
-    response = {"identity": 1 / problem.scaling.response, "inverse": problem.scaling.response}
-    back = np.diag(scale)
-    if problem.has_intercept:
-        centre = np.asarray(problem.request.arguments["centre"])[places]
-        back[0, 1:] = -(centre * scale)[1:]
-    if problem.mix is not None:
-        back = back @ problem.mix
-    return back * response.get(problem.model.link, 1.0)

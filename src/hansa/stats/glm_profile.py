@@ -20,7 +20,7 @@ from hansa.stats.design import DESIGN
 from hansa.stats.families import linked, working
 from hansa.stats.glm_steps import ROUND, Sums, gram_of, model_of, predictor, weighed
 
-__all__ = ["PROFILE", "Node", "centred", "fit_node"]
+__all__ = ["PROFILE", "Node", "best_intercept", "centred", "fit_node", "joined_prior"]
 
 _MAX_ITERATIONS = 60
 _MAX_HALVINGS = 30
@@ -83,7 +83,7 @@ def fit_node(partitions: Sequence[Arrays], beta: FloatArray) -> Node:
     family, link = model_of(partitions[0])
     eta = np.concatenate([predictor(arrays, beta) for arrays in partitions])
     y = np.concatenate([arrays["y"] for arrays in partitions])
-    prior = _prior(partitions)
+    prior = joined_prior(partitions)
     outcome = y if prior is None else y[prior > 0]
     if len(outcome) == 0 or _is_flat(family, outcome):
         return Node(None, len(outcome))
@@ -93,10 +93,10 @@ def fit_node(partitions: Sequence[Arrays], beta: FloatArray) -> Node:
     def at(intercept: float) -> Sums:
         return weighed(working(family, link, y, eta + intercept), prior)
 
-    return Node(_best(at, first), len(outcome))
+    return Node(best_intercept(at, first), len(outcome))
 
 
-def _prior(partitions: Sequence[Arrays]) -> FloatArray | None:
+def joined_prior(partitions: Sequence[Arrays]) -> FloatArray | None:
     """The prior weights of all rows; ``None`` where all are one."""
     if not any("prior" in arrays for arrays in partitions):
         return None
@@ -109,7 +109,7 @@ def _is_flat(family: str, y: FloatArray) -> bool:
     return family == "poisson" and not y.any()
 
 
-def _best(at: Callable[[float], Sums], intercept: float) -> Sums:
+def best_intercept(at: Callable[[float], Sums], intercept: float) -> Sums:
     """Newton's method with halved steps, in one dimension; deterministic."""
     current = at(intercept)
     for _ in range(_MAX_ITERATIONS):

@@ -13,9 +13,20 @@ from scipy import special
 from hansa.errors import MethodError
 from hansa.model.exposure import FloatArray
 from hansa.stats.plain import Result
-from hansa.stats.tails import chi_square_log_tail, f_log_tail, normal_quantile, t_quantile
 
-__all__ = ["Estimated", "GlmResult", "Term", "Test", "likelihood_ratio", "log_p_value", "term", "wald"]
+__all__ = [
+    "Estimated",
+    "GlmResult",
+    "Term",
+    "Test",
+    "as_rows",
+    "chi_square",
+    "exponential",
+    "likelihood_ratio",
+    "log_p_value",
+    "term",
+    "wald",
+]
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,17 @@ class GlmResult(Result):
     the share of the null deviance explained. ``loglik``, ``aic`` and ``bic`` are ``None`` with sampling
     weights. ``facts`` are the pooled facts of the design, from which :mod:`hansa.stats.validation` builds it
     again; ``knots`` and ``dropped_levels`` say them in words.
+
+    With ``penalty`` "firth" tests and intervals of ``terms`` are those of the profile of the penalised likelihood
+    (``statistic_kind`` is ``chi2``, with one degree of freedom), and ``wald_terms`` are the same with Wald's;
+    ``loglik`` and ``null_loglik`` are penalised, and ``aic``, ``bic``, ``pseudo_r2`` and ``deviance_r2`` are
+    ``None``.
+
+    A negative binomial model has ``theta`` with its error, and the likelihood-ratio test against the Poisson
+    model (``overdispersion_statistic``, ``overdispersion_p``).
     """
 
-    schema: ClassVar[str] = "glm/1.0"
+    schema: ClassVar[str] = "glm/1.1"
     formula: str
     family: str
     link: str
@@ -100,6 +119,12 @@ class GlmResult(Result):
     knots: tuple[str, ...]
     dropped_levels: tuple[str, ...]
     facts: Mapping[str, Any] = field(hash=False)
+    penalty: str | None = None
+    wald_terms: tuple[Term, ...] = ()
+    theta: float | None = None
+    theta_se: float | None = None
+    overdispersion_statistic: float | None = None
+    overdispersion_p: float | None = None
 
     @property
     def by_name(self) -> dict[str, Term]:
@@ -129,11 +154,11 @@ def term(name: str, coef: float | None, se: float, *, df: float | None, level: f
     """
     if coef is None:
         return Term(name, *_NOTHING)
-    quantile = normal_quantile(0.5 + level / 2) if df is None else t_quantile(0.5 + level / 2, df)
-    lower, upper = coef - quantile * se, coef + quantile * se
+    quantile = special.ndtri(0.5 + level / 2) if df is None else special.stdtrit(df, 0.5 + level / 2)
+    lower, upper = coef - float(quantile) * se, coef + float(quantile) * se
     statistic = coef / se if se > 0 else math.copysign(math.inf, coef)
     p_log = log_p_value(statistic, df)
-    ratios = tuple(_exp(value) if ratio else None for value in (coef, lower, upper))
+    ratios = tuple(exponential(value) if ratio else None for value in (coef, lower, upper))
     return Term(name, coef, se, statistic, math.exp(p_log), p_log, lower, upper, *ratios)
 
 
@@ -168,7 +193,8 @@ def log_p_value(statistic: float, df: float | None) -> float:
     return a * log_x + b * math.log1p(-x) - math.log(a) - float(special.betaln(a, b)) + math.log(series)
 
 
-def _exp(value: float) -> float:
+def exponential(value: float) -> float:
+    """The exponential, infinite where a float cannot hold it."""
     return math.exp(value) if value < 709 else math.inf
 
 
@@ -217,7 +243,7 @@ def wald(result: Estimated, names: Sequence[str]) -> Test:
     if freedom is None:
         return chi_square("Wald", statistic, len(chosen))
     f = statistic / len(chosen)
-    p_log = f_log_tail(f, len(chosen), freedom)
+    p_log = _logarithm(float(special.fdtrc(len(chosen), freedom, f)))
     return Test("Wald F", f, len(chosen), math.exp(p_log), p_log)
 
 
@@ -237,9 +263,15 @@ def likelihood_ratio(small: GlmResult, large: GlmResult) -> Test:
     Raises
     ------
     MethodError
-        When the two cannot be nested: other families, links, nodes, weights, or numbers of rows, or the first
-        has no fewer coefficients.
+        When the two are penalised, or cannot be nested: other families, links, nodes, weights, or numbers of rows,
+        or the first has no fewer coefficients.
     """
+    if small.penalty or large.penalty:
+        raise MethodError(
+            "penalised likelihoods of two models cannot be compared",
+            why="each has the penalty of its own columns",
+            fix="see the penalised likelihood-ratio test of each term, or wald() for several",
+        )
     kinds = [(result.family, result.link, result.weights, result.weights_type, result.n) for result in (small, large)]
     df = small.df_residual - large.df_residual
     if kinds[0] != kinds[1] or df <= 0 or small.loglik is None or large.loglik is None:
@@ -253,8 +285,12 @@ def likelihood_ratio(small: GlmResult, large: GlmResult) -> Test:
 
 def chi_square(name: str, statistic: float, df: int) -> Test:
     """A chi-square test; a statistic below zero is rounding and counts as zero."""
-    p_log = chi_square_log_tail(max(statistic, 0.0), df) if df > 0 else 0.0
+    p_log = _logarithm(float(special.chdtrc(df, max(statistic, 0.0)))) if df > 0 else 0.0
     return Test(name, statistic, df, math.exp(p_log), p_log)
+
+
+def _logarithm(p: float) -> float:
+    return math.log(p) if p > 0 else (-math.inf if p == 0 else math.nan)
 
 
 def as_rows(matrix: FloatArray) -> tuple[tuple[float, ...], ...]:

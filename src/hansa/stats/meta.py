@@ -1,8 +1,6 @@
-"""Meta-analysis of the sites' own estimates: fixed effect, and random effects with REML or DerSimonian-Laird.
+"""Meta-analysis of the sites' own estimates: fixed effect, random effects, heterogeneity and where it comes from.
 
 Each site's estimate and standard error are a release of that site; nothing here is a sum over people.
-Notation: k estimates y with variances v; w = 1 / (v + tau^2); P is the matrix that projects out the weighted
-mean, P = W - W 1 1' W / sum(w).
 """
 
 from __future__ import annotations
@@ -10,23 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
+import scipy
 
 from hansa.errors import NotEstimable, StudyError
 from hansa.model.exposure import FloatArray
+from hansa.stats.meta_estimators import Effect, Estimator, Heterogeneity, effect, heterogeneity, weighted_mean
+from hansa.stats.meta_funnel import Funnel, funnel
+from hansa.stats.meta_influence import LEAST_SITES, Influence, influences
 from hansa.stats.plain import Result
-from hansa.stats.tails import chi_square_tail, normal_quantile, normal_tail, t_quantile, t_tail
 
-__all__ = ["Effect", "Heterogeneity", "MetaAnalysis", "Site", "meta_analysis"]
-
-_GRID = 200
-_FINEST = 1e-12
-_TOLERANCE = 1e-15
-
-Estimator = Literal["REML", "DL"]
+__all__ = ["MetaAnalysis", "Site", "meta_analysis"]
 
 
 @dataclass(frozen=True)
@@ -42,39 +36,14 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Effect:
-    """A combined estimate with its interval and test; ``df`` is ``None`` for a normal reference."""
-
-    estimate: float
-    se: float
-    lower: float
-    upper: float
-    statistic: float
-    df: int | None
-    p: float
-
-
-@dataclass(frozen=True)
-class Heterogeneity:
-    """``tau2`` is the variance between sites; ``q``, ``df`` and ``p`` are Cochran's test; ``i2`` is in per cent."""
-
-    tau2: float
-    tau2_se: float
-    q: float
-    df: int
-    p: float
-    i2: float
-    h2: float
-
-
-@dataclass(frozen=True)
 class MetaAnalysis(Result):
     """The combined estimates of ``used`` sites of ``asked``.
 
-    Random effects and heterogeneity need two sites, the prediction interval three.
+    Random effects and heterogeneity need two sites; the prediction interval, whose Student's t has
+    ``prediction_df`` degrees of freedom, and ``influence``, which has an entry per used site, need three.
     """
 
-    schema: ClassVar[str] = "meta/1.0"
+    schema: ClassVar[str] = "meta/1.1"
     method: str
     knapp_hartung: bool
     level: float
@@ -85,6 +54,9 @@ class MetaAnalysis(Result):
     random: Effect | None
     heterogeneity: Heterogeneity | None
     prediction: tuple[float, float] | None
+    prediction_df: int | None
+    influence: tuple[Influence, ...]
+    funnel: Funnel
 
 
 def meta_analysis(
@@ -120,7 +92,7 @@ def meta_analysis(
     -------
     MetaAnalysis
         The prediction interval is that of Higgins, Thompson and Spiegelhalter (2009, JRSS A 172:137), t with
-        k - 2 degrees of freedom.
+        k - 2 degrees of freedom: metafor's ``predict(pi.type="riley")``, whose default has k - 1.
 
     Raises
     ------
@@ -147,20 +119,27 @@ def meta_analysis(
         for values in (estimates, standard_errors)
     )
     v = s**2
-    heterogeneity = _heterogeneity(y, v, method) if y.size > 1 else None
-    fixed_weights = 1 / v
-    random_weights = None if heterogeneity is None else 1 / (v + heterogeneity.tau2)
+    spread = heterogeneity(y, v, method) if y.size > 1 else None
+    random_weights = None if spread is None else 1 / (v + spread.tau2)
+    random = None if random_weights is None else effect(y, random_weights, level, knapp_hartung=knapp_hartung)
+    used = [name for name, use in zip(labels, usable, strict=True) if use]
+    prediction = _prediction(y, v, spread, level, knapp_hartung=knapp_hartung)
     return MetaAnalysis(
         method=method,
         knapp_hartung=knapp_hartung,
         level=level,
         asked=k,
-        used=int(y.size),
-        sites=_sites(list(zip(labels, usable, why, strict=True)), y, s, fixed_weights, random_weights),
-        fixed=_effect(y, fixed_weights, level, knapp_hartung=False),
-        random=_optional_effect(y, random_weights, level, knapp_hartung=knapp_hartung),
-        heterogeneity=heterogeneity,
-        prediction=_prediction(y, v, heterogeneity, level, knapp_hartung=knapp_hartung),
+        used=len(used),
+        sites=_sites(list(zip(labels, usable, why, strict=True)), y, s, 1 / v, random_weights),
+        fixed=effect(y, 1 / v, level, knapp_hartung=False),
+        random=random,
+        heterogeneity=spread,
+        prediction=prediction,
+        prediction_df=None if prediction is None else _prediction_df(y),
+        influence=()
+        if random is None or len(used) < LEAST_SITES
+        else influences(used, y, v, random, method, level=level, knapp_hartung=knapp_hartung),
+        funnel=funnel(y, s, level),
     )
 
 
@@ -202,100 +181,16 @@ def _percent(weights: FloatArray) -> list[float]:
     return [float(weight) for weight in 100 * weights / weights.sum()]
 
 
-def _projection(w: FloatArray) -> FloatArray:
-    projection: FloatArray = np.diag(w) - np.outer(w, w) / w.sum()
-    return projection
-
-
-def _reml(y: FloatArray, v: FloatArray) -> float:
-    """The restricted maximum likelihood estimate of tau^2, not below 0.
-
-    The likelihood may have several peaks, on which scoring may stick or circle; all are found as roots of the
-    score over a fine grid, and the highest wins. With S the sum of squares about the mean, the score is
-    negative from S + max(v) on.
-    """
-    from scipy.optimize import brentq  # noqa: PLC0415  # 0.3 s that only a synthesis needs
-
-    highest = float(((y - y.mean()) ** 2).sum() + v.max())
-    grid = np.concatenate([[0.0], highest * np.geomspace(_FINEST, 1.0, _GRID)])
-    scores = [_score(tau2, y, v) for tau2 in grid]
-    peaks = [
-        float(brentq(_score, low, high, args=(y, v), xtol=_TOLERANCE * high, rtol=_TOLERANCE))
-        for (low, high), (before, after) in zip(pairwise(grid), pairwise(scores), strict=True)
-        if before > 0 >= after
-    ]
-    return max([0.0, *peaks], key=lambda tau2: _restricted_likelihood(y, v, tau2))
-
-
-def _score(tau2: float, y: FloatArray, v: FloatArray) -> float:
-    """Twice the derivative of the restricted likelihood: y'PPy - tr P."""
-    w = 1 / (v + tau2)
-    residual = y - w @ y / w.sum()
-    return float(w**2 @ residual**2 - w.sum() + (w @ w) / w.sum())
-
-
-def _restricted_likelihood(y: FloatArray, v: FloatArray, tau2: float) -> float:
-    """Up to a constant."""
-    w = 1 / (v + tau2)
-    return float(np.log(w).sum() - math.log(w.sum()) - y @ _projection(w) @ y) / 2
-
-
-def _dersimonian_laird(y: FloatArray, v: FloatArray) -> float:
-    P = _projection(1 / v)
-    return max(0.0, float((y @ P @ y - (y.size - 1)) / np.trace(P)))
-
-
-def _tau2_se(v: FloatArray, tau2: float, method: str) -> float:
-    """From the expected information (REML), or the variance of Q (DL; Biggerstaff and Tweedie 1997)."""
-    if method == "REML":
-        P = _projection(1 / (v + tau2))
-        return math.sqrt(2 / float(np.sum(P * P)))
-    P = _projection(1 / v)
-    trace, squares = float(np.trace(P)), float(np.sum(P * P))
-    return math.sqrt(2 * (v.size - 1) + 4 * tau2 * trace + 2 * tau2**2 * squares) / trace
-
-
-def _mean(y: FloatArray, w: FloatArray, *, knapp_hartung: bool) -> tuple[float, float]:
-    """The weighted mean and its variance."""
-    mean = float(w @ y / w.sum())
-    factor = max(1.0, float(w @ (y - mean) ** 2) / (y.size - 1)) if knapp_hartung else 1.0
-    return mean, factor / float(w.sum())
-
-
-def _effect(y: FloatArray, w: FloatArray, level: float, *, knapp_hartung: bool) -> Effect:
-    mean, variance = _mean(y, w, knapp_hartung=knapp_hartung)
-    se, df = math.sqrt(variance), y.size - 1 if knapp_hartung else None
-    quantile = normal_quantile((1 + level) / 2) if df is None else t_quantile((1 + level) / 2, df)
-    half, size = quantile * se, abs(mean / se)
-    p = 2 * (normal_tail(size) if df is None else t_tail(size, df))
-    return Effect(mean, se, mean - half, mean + half, mean / se, df, p)
-
-
-def _optional_effect(y: FloatArray, w: FloatArray | None, level: float, *, knapp_hartung: bool) -> Effect | None:
-    return None if w is None else _effect(y, w, level, knapp_hartung=knapp_hartung)
-
-
-def _heterogeneity(y: FloatArray, v: FloatArray, method: str) -> Heterogeneity:
-    """I^2 and H^2 from tau^2 and the typical within-site variance (Higgins and Thompson 2002)."""
-    tau2 = _reml(y, v) if method == "REML" else _dersimonian_laird(y, v)
-    P, df = _projection(1 / v), y.size - 1
-    q, typical = float(y @ P @ y), df / float(np.trace(P))
-    return Heterogeneity(
-        tau2=tau2,
-        tau2_se=_tau2_se(v, tau2, method),
-        q=q,
-        df=df,
-        p=chi_square_tail(q, df),
-        i2=100 * tau2 / (tau2 + typical),
-        h2=tau2 / typical + 1,
-    )
-
-
 def _prediction(
     y: FloatArray, v: FloatArray, found: Heterogeneity | None, level: float, *, knapp_hartung: bool
 ) -> tuple[float, float] | None:
-    if found is None or y.size < 3:
+    if found is None or _prediction_df(y) < 1:
         return None
-    mean, variance = _mean(y, 1 / (v + found.tau2), knapp_hartung=knapp_hartung)
-    half = t_quantile((1 + level) / 2, y.size - 2) * math.sqrt(variance + found.tau2)
+    mean, variance = weighted_mean(y, 1 / (v + found.tau2), knapp_hartung=knapp_hartung)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, _prediction_df(y))) * math.sqrt(variance + found.tau2)
     return mean - half, mean + half
+
+
+def _prediction_df(y: FloatArray) -> int:
+    """Of k estimates, the mean and the variance between sites each take one."""
+    return y.size - 2

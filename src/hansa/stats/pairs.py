@@ -37,8 +37,8 @@ def smaller_before(
     order = np.unique(values)
     ranks = np.searchsorted(order, values)
     below, upto = np.searchsorted(order, than, side="left"), np.searchsorted(order, than, side="right")
-    smaller = _less(ranks, weights, place, below)
-    return smaller, _less(ranks, weights, place, upto) - smaller
+    smaller, no_larger = np.split(_less(ranks, weights, np.tile(place, 2), np.concatenate([below, upto])), 2)
+    return smaller, no_larger - smaller
 
 
 def _less(ranks: NDArray[np.intp], weights: FloatArray, place: NDArray[np.intp], bound: NDArray[np.intp]) -> FloatArray:
@@ -49,13 +49,14 @@ def _less(ranks: NDArray[np.intp], weights: FloatArray, place: NDArray[np.intp],
     begin, end = np.zeros_like(place), place
     for digit in range(int(ranks.max()).bit_length(), -1, -1):
         zero = (ranks >> digit) & 1 == 0
-        zeros = _prefix(zero.astype(np.float64)).astype(np.intp)
+        zeros = np.zeros(len(zero) + 1, dtype=np.intp)
+        np.cumsum(zero, out=zeros[1:])
         weight = _prefix(np.where(zero, weights, 0.0))
         high = (bound >> digit) & 1 == 1
         total += np.where(high, weight[end] - weight[begin], 0.0)
         begin = np.where(high, zeros[-1] + begin - zeros[begin], zeros[begin])
         end = np.where(high, zeros[-1] + end - zeros[end], zeros[end])
-        order = np.argsort(~zero, kind="stable")
+        order = np.concatenate([np.flatnonzero(zero), np.flatnonzero(~zero)])
         ranks, weights = ranks[order], weights[order]
     return total
 

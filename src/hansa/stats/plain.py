@@ -1,7 +1,7 @@
 """Results as plain values: what is logged, signed, sent and shown.
 
 A plan returns a frozen dataclass of text, numbers, booleans, ``None``, tuples and further such dataclasses;
-its ``schema`` ("glm/1.0") names what the fields mean, by major and minor version.
+its ``schema`` ("glm/1.1") names what the fields mean, by major and minor version.
 """
 
 from __future__ import annotations

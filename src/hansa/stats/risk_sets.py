@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from hansa.model.exposure import FloatArray
@@ -75,7 +76,9 @@ def _about_mean(values: FloatArray, stratum: FloatArray | None) -> FloatArray:
         return values - (values.mean(axis=0) if len(values) else 0.0)
     names, place = np.unique(stratum, return_inverse=True)
     counts = np.bincount(place, minlength=len(names)).astype(np.float64)
-    middle = summed(place, values, len(names)) / (counts if values.ndim == 1 else counts[:, None])
+    if values.ndim == 1:
+        return np.asarray(values - (summed(place, values, len(names)) / counts)[place])
+    middle = summed(place, np.ones(len(values)), len(names), values) / counts[:, None]
     return np.asarray(values - middle[place])
 
 
@@ -98,19 +101,16 @@ def _passed(strata: FloatArray, times: FloatArray, stratum: FloatArray, value: F
     return found
 
 
-def at_risk(rows: Mapping[str, FloatArray], values: FloatArray) -> FloatArray:
-    """Sums over the risk set of each event time; values (m,) or (m, p) give (T,) or (T, p).
+def at_risk(rows: Mapping[str, FloatArray], weight: FloatArray, values: FloatArray | None = None) -> FloatArray:
+    """Sums over the risk set of each event time of weights (m,), or of weighted values (m, p): (T,) or (T, p).
 
     They are added up from the last event time of each stratum backwards, so that the small risk sets at the
     end are sums of few numbers and lose no digits.
     """
     events = len(rows["time"])
-    if events == 0:
-        return np.zeros((0, *values.shape[1:]))
-    after = rows["after"].astype(np.intp)
-    leaving = np.add.reduceat(values, np.searchsorted(after, np.arange(1, events + 1)), axis=0)
-    if rows["late"][0]:
-        entering = summed(rows["first"].astype(np.intp), values, events)[1:]
+    leaving = summed(rows["after"].astype(np.intp) - 1, weight, events, values)
+    if rows["late"][0] and events:
+        entering = summed(rows["first"].astype(np.intp), weight, events, values)[1:]
         entering[rows["ends"][:-1] > 0] = 0.0  # at a stratum's first event time nobody enters late
         leaving[:-1] -= entering
     found = np.empty_like(leaving)
@@ -121,15 +121,21 @@ def at_risk(rows: Mapping[str, FloatArray], values: FloatArray) -> FloatArray:
     return found
 
 
-def summed(place: Order, values: FloatArray, size: int) -> FloatArray:
-    """Sums of values (m,) or (m, p) by place (m,): shape (size,) or (size, p).
+def summed(place: Order, weight: FloatArray, size: int, values: FloatArray | None = None) -> FloatArray:
+    """Sums by place (m,) of weights (m,), or of weighted values (m, p): shape (size,) or (size, p).
+
+    The values are taken as they lie, without a weighted copy of them.
 
     Examples
     --------
     >>> summed(np.array([0, 2, 0]), np.array([1.0, 2.0, 3.0]), 3).tolist()
     [4.0, 0.0, 2.0]
+    >>> summed(np.array([0, 2, 0]), np.array([1.0, 2.0, 3.0]), 3, np.array([[1.0], [1.0], [2.0]])).tolist()
+    [[7.0], [0.0], [2.0]]
     """
-    if values.ndim == 1:
-        return np.bincount(place, values, size).astype(np.float64)
-    columns = [np.bincount(place, values[:, column], size) for column in range(values.shape[1])]
-    return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
+    if values is None:
+        return np.bincount(place, weight, size).astype(np.float64)
+    order: Order = np.arange(len(place)) if (np.diff(place) >= 0).all() else np.argsort(place, kind="stable")
+    begin = np.append(0, np.cumsum(np.bincount(place, minlength=size)))
+    chosen = scipy.sparse.csr_array((weight[order], order, begin), shape=(size, len(place)))
+    return np.asarray(chosen @ values)

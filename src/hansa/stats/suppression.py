@@ -19,6 +19,7 @@ moves are blanked. Blanking more cells never removes a witness, so one pass over
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from hansa.model.exposure import BoolArray, FloatArray
@@ -111,14 +112,12 @@ def _witness(
 
     ``limits`` say how far each cell may go down and up.
     """
-    from scipy.optimize import linprog  # noqa: PLC0415  # 0.3 s that only tables with small cells need
-
     free = np.flatnonzero(candidates)
     down, up = (np.column_stack([np.zeros(free.size), limit.ravel()[free]]) for limit in limits)
     target = int(np.searchsorted(free, place))
     up[target], down[target] = max(change, 0), max(-change, 0)
     sums = _additivity(candidates.shape)[:, free]
-    found = linprog(
+    found = scipy.optimize.linprog(
         np.tile(cost.ravel()[free], 2),
         A_eq=np.hstack([sums, -sums]),
         b_eq=np.zeros(sums.shape[0]),

@@ -5,6 +5,7 @@ from hansa.client.plots.boxes import Box, box_plot
 from hansa.client.plots.calibration import CalibrationGroup, calibration_plot
 from hansa.client.plots.flow import FlowStep, flow_plot
 from hansa.client.plots.forest import Forest, ForestRow, forest_plot
+from hansa.client.plots.funnel import FunnelPlot, funnel_plot
 from hansa.client.plots.love import love_plot
 from hansa.client.plots.matrix import Matrix, matrix_plot
 from hansa.client.plots.plot import Plot
@@ -15,12 +16,14 @@ __all__ = [
     "FlowStep",
     "Forest",
     "ForestRow",
+    "FunnelPlot",
     "Matrix",
     "Plot",
     "box_plot",
     "calibration_plot",
     "flow_plot",
     "forest_plot",
+    "funnel_plot",
     "histogram_plot",
     "love_plot",
     "matrix_plot",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # see style
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["Forest", "ForestRow", "forest_plot"]
+__all__ = ["Forest", "ForestRow", "axis_ticks", "forest_plot"]
 
 _ROW_HEIGHT = 0.26
 _WIDTH = 6.0
@@ -113,7 +113,7 @@ def _scale(axes: Axes, forest: Forest) -> None:
         axes.set_xscale("log")
         axes.minorticks_off()
     axes.set_xlim(low, high)
-    ticks = _ratio_ticks(low, high) if forest.ratio else _ticks(low, high)
+    ticks = axis_ticks(low, high, ratio=forest.ratio)
     set_labels(axes, "x", ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     axes.set_xlim(low, high)
     axes.set_ylim(len(forest.rows) - 0.3, -1.0)
@@ -143,6 +143,11 @@ def _limits(forest: Forest) -> tuple[float, float]:
         ends += [max(low, min(middles) - cap), min(high, max(middles) + cap)]
     margin = 0.04 * (max(ends) - min(ends)) or 0.5
     return back(min(ends) - margin), back(max(ends) + margin)
+
+
+def axis_ticks(low: float, high: float, *, ratio: bool) -> list[float]:
+    """Round numbers for an axis from ``low`` to ``high``; for ratios, those of a logarithmic one."""
+    return _ratio_ticks(low, high) if ratio else _ticks(low, high)
 
 
 def _ratio_ticks(low: float, high: float) -> list[float]:

@@ -8,7 +8,9 @@ from hansa.client.results.glm import GlmFit
 from hansa.client.results.meta import MetaView
 from hansa.client.results.reading import read_outcome, read_sites
 from hansa.client.results.sites import SitesView
+from hansa.client.results.stages import StagesView
 from hansa.client.results.subgroups import SubgroupsView
+from hansa.client.results.survival import SurvivalView
 from hansa.client.results.validation import ValidationView
 from hansa.client.results.view import View
 
@@ -22,7 +24,9 @@ __all__ = [
     "HistogramView",
     "MetaView",
     "SitesView",
+    "StagesView",
     "SubgroupsView",
+    "SurvivalView",
     "Table1View",
     "ValidationView",
     "View",

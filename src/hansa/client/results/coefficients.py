@@ -123,7 +123,8 @@ def terms_forest(
 def coefficient_columns(result: Coefficients) -> tuple[str, ...]:
     """The headings of the table of coefficients."""
     level = f"{100 * result.level:g}% CI"
-    columns = ["Term", "Coefficient", "SE", level, result.statistic_kind, "p"]
+    kind = "χ²" if result.statistic_kind == "chi2" else result.statistic_kind
+    columns = ["Term", "Coefficient", "SE", level, kind, "p"]
     if result.ratio:
         columns.insert(1, f"{result.ratio[0].upper()}{result.ratio[1:]} ({level})")
     return tuple(columns)

@@ -14,7 +14,7 @@ from hansa.client.results.coefficients import (
     terms_forest,
     terms_frame,
 )
-from hansa.client.results.prediction import hazard_ratios
+from hansa.client.results.prediction import hazard_ratios, survival_of
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import count, fixed, p_value, significant
@@ -100,8 +100,8 @@ class CoxFit(View):
         Returns
         -------
         DataFrame
-            ``log_hazard_ratio``, ``se``, ``hazard_ratio``, ``hr_lower``, ``hr_upper``. Survival itself cannot be
-            predicted from this model, since each node's baseline hazard stays there.
+            ``log_hazard_ratio``, ``se``, ``hazard_ratio``, ``hr_lower``, ``hr_upper``. For survival itself see
+            :meth:`survival`.
 
         Raises
         ------
@@ -109,6 +109,27 @@ class CoxFit(View):
             When a variable is missing, or a level is not known.
         """
         return hazard_ratios(self._result, self._study, people, reference)
+
+    def survival(self, people: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
+        """Predicted survival of people with these covariates, for models with a pooled baseline hazard.
+
+        Parameters
+        ----------
+        people : DataFrame, or mapping
+            A row per kind of person, a column per variable of the formula; a mapping is one row.
+
+        Returns
+        -------
+        DataFrame
+            By ``stratum``, ``person`` and ``time``: ``survival`` with ``lower`` and ``upper``, ``cumulative_hazard``
+            and its error ``se``, at the times that may be shown.
+
+        Raises
+        ------
+        StudyError
+            When the model has no baseline hazard to be shown, a variable is missing, or a level is not known.
+        """
+        return survival_of(self._result, self._study, people)
 
     def methods(self) -> str:
         """A paragraph for the methods section of a paper."""
@@ -118,9 +139,7 @@ class CoxFit(View):
             + (f" over {nodes} cohorts" if nodes else "")
             + f" with {_TIES[result.ties]} ({_CITED[result.ties]}), to {count(result.n)} observations with "
             f"{count(result.events)} events.",
-            "Each cohort had a baseline hazard of its own"
-            + (f", further stratified by {', '.join(result.strata)}" if result.strata else "")
-            + "; the estimates equal those of the pooled data stratified by cohort.",
+            self._baseline_words(),
         ]
         if result.weights is not None:
             said.append(f"Observations were weighted by {result.weights} ({result.weights_type} weights).")
@@ -132,10 +151,21 @@ class CoxFit(View):
             "Proportional hazards were tested by scaled Schoenfeld residuals (Grambsch and Therneau 1994, "
             "Biometrika 81:515) against time and its logarithm."
         )
-        said.append(
-            f"Only masked sums left the cohorts (Hansa {__version__}; method cox, version 1); no event time was shared."
-        )
+        shared = "; no event time was shared" if result.baseline == "node" else ""
+        said.append(f"Only masked sums left the cohorts (Hansa {__version__}; method cox, version 1){shared}.")
         return " ".join(said)
+
+    def _baseline_words(self) -> str:
+        result = self._result
+        strata = ", ".join(result.strata)
+        if result.baseline == "node":
+            further = f", further stratified by {strata}" if strata else ""
+            same = "; the estimates equal those of the pooled data stratified by cohort."
+            return f"Each cohort had a baseline hazard of its own{further}{same}"
+        own = f"a baseline hazard in each stratum of {strata}" if strata else "one baseline hazard"
+        rounded = ", to which times were rounded" if result.rounded else ""
+        same = f"the estimates equal those of the pooled data, exactly for times on a grid of {result.grid:g}"
+        return f"All cohorts shared {own}; {same}{rounded}."
 
     def plot(self, *, terms: Sequence[str] | None = None, ax: Axes | None = None) -> Plot:
         """A forest plot of the hazard ratios; without terms, all.
@@ -186,7 +216,11 @@ class CoxFit(View):
         result, nodes = self._result, len(self.provenance.get("nodes", ()))
         seen = f"n = {count(result.n)}, {count(result.events)} events"
         notes = [seen + (f", at {nodes} nodes." if nodes else ".")]
-        notes.append("Each node has a baseline hazard of its own, which stays there.")
+        if result.baseline == "node":
+            notes.append("Each node has a baseline hazard of its own, which stays there.")
+        else:
+            rounded = "; others were rounded to it" if result.rounded else ""
+            notes.append(f"One baseline hazard for all nodes, exact for times on a grid of {result.grid:g}{rounded}.")
         if result.strata:
             notes.append(f"Further stratified by {', '.join(result.strata)}.")
         if result.covariance_kind == "robust":

@@ -16,7 +16,7 @@ from hansa.client.results.coefficients import (
 )
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
-from hansa.client.tables.numbers import count, p_value, significant
+from hansa.client.tables.numbers import count, fixed, p_value, significant
 from hansa.model import Analysis
 from hansa.stats.glm_result import GlmResult, Term, Test, likelihood_ratio, wald
 from hansa.stats.validation import frozen
@@ -33,12 +33,13 @@ _FIT = (
     *("n", "df_residual", "deviance", "null_deviance", "loglik", "aic", "bic", "dispersion"),
     *("pseudo_r2", "deviance_r2", "lr_statistic", "lr_df", "lr_p", "iterations"),
 )
+_COUNTS = ("theta", "theta_se", "overdispersion_statistic", "overdispersion_p")
 
 
 class GlmFit(View):
     """A generalised linear model over all cohorts.
 
-    ``summary`` has a row per term: ``coef``, ``se``, ``z`` or ``t``, ``p``, ``lower``, ``upper`` and, where
+    ``summary`` has a row per term: ``coef``, ``se``, ``z``, ``t`` or ``chi2``, ``p``, ``lower``, ``upper`` and, where
     exp(coef) means something, the ratio by its name (``odds_ratio``) with ``or_lower`` and ``or_upper``. The
     numbers of an aliased term are not-a-number.
     """
@@ -54,11 +55,19 @@ class GlmFit(View):
         return terms_frame(self._plain)
 
     @cached_property
+    def wald_summary(self) -> pd.DataFrame:
+        """The summary with Wald's tests and intervals, also where ``summary`` has those of a profile."""
+        if not self._plain.get("wald_terms"):
+            return self.summary
+        return terms_frame({**self._plain, "terms": self._plain["wald_terms"], "statistic_kind": "z"})
+
+    @cached_property
     def fit(self) -> pd.Series[Any]:
         """Numbers of the whole model: people, deviance, likelihood, information criteria."""
         import pandas as pd
 
-        return pd.Series({name: self._plain[name] for name in _FIT}, dtype="float64", name="value")
+        more = [name for name in _COUNTS if self._plain.get(name) is not None]
+        return pd.Series({name: self._plain[name] for name in (*_FIT, *more)}, dtype="float64", name="value")
 
     @cached_property
     def covariance(self) -> pd.DataFrame:
@@ -127,9 +136,9 @@ class GlmFit(View):
         """The result as its own type; fields that a newer minor version added are left aside."""
         known = {field.name for field in dataclasses.fields(GlmResult)}
         fields = {name: value for name, value in self._plain.items() if name in known}
-        terms = tuple(Term(**fields_of) for fields_of in fields["terms"])
+        terms, wald_terms = (tuple(Term(**one) for one in fields.get(name, ())) for name in ("terms", "wald_terms"))
         tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-        return GlmResult(**{**fields, **tuples, "terms": terms})
+        return GlmResult(**{**fields, **tuples, "terms": terms, "wald_terms": wald_terms})
 
     def _tables(self) -> Mapping[str, Callable[[], TableData]]:
         return {"coefficients": self._coefficients, "fit": self._fit_table}
@@ -145,6 +154,12 @@ class GlmFit(View):
         notes = [f"n = {count(result.n)}" + (f" at {nodes} nodes." if nodes else ".")]
         if result.node == "intercepts":
             notes.append("Each node has an intercept of its own, which stays there.")
+        if result.theta is not None:
+            test = f"χ² = {fixed(result.overdispersion_statistic, 2)}, p = {p_value(result.overdispersion_p)}"
+            said = f"θ = {significant(result.theta)} (SE {significant(result.theta_se)}); against Poisson {test}."
+            notes.append(said.replace("p = <", "p < "))
+        if result.penalty == "firth":
+            notes.append("Firth's penalty; tests and intervals are those of the profile penalised likelihood.")
         if result.covariance_kind != "model":
             notes.append(f"Standard errors: {result.covariance_kind} sandwich.")
         if result.aliased:
@@ -167,6 +182,8 @@ class GlmFit(View):
             "lr_statistic": "Likelihood-ratio χ² of the whole model",
             "lr_df": "Its degrees of freedom",
         }
+        if self._result.penalty:
+            words["loglik"] = "Penalised log-likelihood"
         whole = {"n", "df_residual", "lr_df"}
         rows = [
             Row(said, (count(self._plain[name]) if name in whole else significant(self._plain[name], 5),))

@@ -22,6 +22,7 @@ from hansa.formula import (
 from hansa.formula.tree import Name
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
+from hansa.stats.cox_baseline import predicted
 
 if TYPE_CHECKING:  # see view
     import pandas as pd
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # see view
     from hansa.client.league import Submitted
     from hansa.stats.cox_result import CoxResult
 
-__all__ = ["hazard_ratios"]
+__all__ = ["hazard_ratios", "survival_of"]
 
 
 def hazard_ratios(
@@ -65,6 +66,37 @@ def hazard_ratios(
         },
         index=table.index,
     )
+
+
+def survival_of(result: CoxResult, study: Submitted, people: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
+    """Survival of each row of ``people`` at each shown time of each stratum, with intervals on the scale of log S.
+
+    Raises
+    ------
+    StudyError
+        When the model has no baseline hazard to be shown, a variable is missing, or a level is not known.
+    """
+    import pandas as pd
+    from scipy.special import ndtri
+
+    if not any(one.points for one in result.baseline_hazards):
+        raise StudyError(
+            "this model has no baseline hazard that may be shown",
+            why="it stays at the nodes, times are derived, rows have weights, or too few people have the event",
+            fix="take baseline = pooled, with times as they are recorded; predict() gives hazards relative to others",
+            field="baseline",
+        )
+    table = people if isinstance(people, pd.DataFrame) else pd.DataFrame([dict(people)])
+    coef = np.array([result.by_name[name].coef for name in result.covariance_terms], dtype=np.float64)
+    z, columns, frames = float(ndtri(0.5 + result.level / 2)), _columns(result, study, table), []
+    for one in result.baseline_hazards:
+        hazard, error = predicted(one, coef, np.array(result.covariance), columns)
+        times = [point.time for point in one.points]
+        index = pd.MultiIndex.from_product([[one.stratum], table.index, times], names=["stratum", "person", "time"])
+        bounds = {"lower": np.exp(-hazard - z * error), "upper": np.minimum(np.exp(-hazard + z * error), 1.0)}
+        shown = {"survival": np.exp(-hazard), **bounds, "cumulative_hazard": hazard, "se": error}
+        frames.append(pd.DataFrame({name: values.ravel() for name, values in shown.items()}, index=index))
+    return pd.concat(frames)
 
 
 def _variables(study: Submitted) -> Mapping[str, Variable]:

@@ -11,6 +11,7 @@ from hansa.client.results.cox import CoxFit
 from hansa.client.results.descriptions import Description, Table1View
 from hansa.client.results.glm import GlmFit
 from hansa.client.results.sites import SitesView
+from hansa.client.results.survival import SurvivalView
 from hansa.client.results.validation import ValidationView
 from hansa.client.results.view import View
 from hansa.errors import NotEstimable, Refused
@@ -30,6 +31,7 @@ _VIEWS: Mapping[str, type[View]] = {
     "histogram/1": HistogramView,
     "correlation/1": CorrelationView,
     "flow/1": FlowView,
+    "survival/1": SurvivalView,
     "validation/1": ValidationView,
 }
 

@@ -6,12 +6,23 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hansa.client.results.comparable import (
+    MEASURES,
+    check_bases,
+    check_stages,
+    effects,
+    other_references,
+    site_model,
+    stage_of,
+)
 from hansa.client.results.meta import MetaView
+from hansa.client.results.stages import StagesView
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import BLANK, count, estimate, p_value, ratio
 from hansa.errors import StudyError
 from hansa.stats.meta import meta_analysis
+from hansa.stats.meta_stages import one_and_two_stages
 from hansa.stats.plain import to_plain
 
 if TYPE_CHECKING:  # see view
@@ -20,14 +31,15 @@ if TYPE_CHECKING:  # see view
 
     from hansa.client.league import Submitted
     from hansa.client.plots import Plot
+    from hansa.client.results.glm import GlmFit
     from hansa.engine import Outcome
-    from hansa.stats.meta import Estimator
+    from hansa.stats.meta import MetaAnalysis
+    from hansa.stats.meta_estimators import Estimator
 
 __all__ = ["SitesView"]
 
 _INTERCEPT = "(Intercept)"
-_MEASURES = {"intercept": 0.0, "slope": 1.0}
-"""Of a validation, what has a standard error on a scale that may be pooled as it is, and its best value."""
+_NONE = (None, None)
 
 
 class SitesView(View):
@@ -81,7 +93,7 @@ class SitesView(View):
     @property
     def terms(self) -> tuple[str, ...]:
         """What can be pooled: the terms that any site has, the intercept last."""
-        names = dict.fromkeys(name for view in self.views.values() for name in _effects(view.plain))
+        names = dict.fromkeys(name for view in self.views.values() for name in effects(view.plain))
         return tuple(sorted(names, key=lambda name: name == _INTERCEPT))
 
     def pooled(self, term: str, *, method: Estimator = "REML") -> MetaView:
@@ -97,30 +109,70 @@ class SitesView(View):
         Raises
         ------
         StudyError
-            When no site has the term.
+            When no site has the term, or the sites' terms of this name are not the same quantity.
         """
-        if term not in self.terms:
-            fix = f"one of {', '.join(self.terms)}" if self.terms else "see the reasons by site"
-            raise StudyError(f"no site has an estimate of {term}", fix=fix, field="term")
-        found = {name: _effects(view.plain).get(term, (None, None)) for name, view in self.views.items()}
-        names = [*self.views, *self.reasons]
-        given = [found.get(name, (None, None)) for name in names]
-        combined = meta_analysis(
-            [middle for middle, _ in given],
-            [se for _, se in given],
-            method=method,
-            level=self._level,
-            names=names,
-            reasons=[self.reasons.get(name, "not estimable: this site's model lacks the term") for name in names],
-        )
         return MetaView(
-            to_plain(combined),
+            to_plain(self._combined(term, method)),
             self._outcome,
             self._study,
             self._analysis,
             term=term,
             ratio=self._ratio,
-            ideal=None if "terms" in self._first else _MEASURES[term],
+            ideal=None if "terms" in self._first else MEASURES[term],
+        )
+
+    def stages(self, fit: GlmFit, *, method: Estimator = "REML") -> StagesView:
+        """The pooled model beside fixed and random effects of these sites' estimates, term by term.
+
+        Parameters
+        ----------
+        fit : GlmFit
+            The same formula on the same people, with ``node="intercepts"``: as each site has its own here.
+        method : {"REML", "DL"}
+            As for :meth:`pooled`.
+
+        Raises
+        ------
+        StudyError
+            When the two are not the same model of the same people, or no site has an estimate of a term.
+        """
+        one = fit.plain
+        check_stages(one, [view.plain for view in self.views.values()], absent=bool(self.reasons))
+        terms = [term["name"] for term in one["terms"] if term["coef"] is not None and term["name"] in self.terms]
+        if not terms:
+            raise StudyError("no site has an estimate of any term", fix="see the reasons by site", field="fit")
+        plains = {name: view.plain for name, view in self.views.items()}
+        odd = {term: other_references(term, plains) for term in terms}
+        found = one_and_two_stages(
+            {term["name"]: stage_of(term) for term in one["terms"] if term["name"] in terms},
+            {term: self._combined(term, method) for term in terms},
+            {name: site_model(plain, [t for t in terms if name not in odd[t]]) for name, plain in plains.items()},
+            list(self.reasons),
+            formula=one["formula"],
+            ratio=one["ratio"],
+            level=one["level"],
+            method=method,
+        )
+        return StagesView(to_plain(found), None, self._study, self._analysis)
+
+    def _combined(self, term: str, method: Estimator) -> MetaAnalysis:
+        if term not in self.terms:
+            fix = f"one of {', '.join(self.terms)}" if self.terms else "see the reasons by site"
+            raise StudyError(f"no site has an estimate of {term}", fix=fix, field="term")
+        plains = {name: view.plain for name, view in self.views.items()}
+        check_bases(term, plains)
+        odd = other_references(term, plains)
+        found = {name: effects(plain).get(term, _NONE) for name, plain in plains.items() if name not in odd}
+        names = [*self.views, *self.reasons]
+        given = [found.get(name, _NONE) for name in names]
+        why = {**odd, **self.reasons}
+        return meta_analysis(
+            [middle for middle, _ in given],
+            [se for _, se in given],
+            method=method,
+            level=self._level,
+            names=names,
+            reasons=[why.get(name, "not estimable: this site's model lacks the term") for name in names],
         )
 
     def plot(self, *, term: str | None = None, ax: Axes | None = None) -> Plot:
@@ -162,18 +214,11 @@ class SitesView(View):
         return TableData(self.title, columns, tuple(rows))
 
 
-def _effects(plain: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
-    """Estimates and standard errors by name; none for results that have none."""
-    if "terms" in plain:
-        return {term["name"]: (term["coef"], term["se"]) for term in plain["terms"]}
-    return {name: (plain[name]["value"], plain[name]["se"]) for name in _MEASURES if isinstance(plain.get(name), dict)}
-
-
 def _estimate_rows(plain: Mapping[str, Any]) -> list[Row]:
     if "terms" not in plain:
         return [
             Row(name, ("", estimate(*(plain[name][part] for part in ("value", "lower", "upper"))), ""), 1)
-            for name in _effects(plain)
+            for name in effects(plain)
         ]
     shown = _shown_ratio if plain["ratio"] else _shown_coefficient
     return [Row(term["name"], ("", shown(term), p_value(term["p"])), 1) for term in plain["terms"]]

@@ -197,7 +197,7 @@ class ResultOut(BaseModel):
 
     model_config = _example(
         schema="outcome/1.0",
-        result={"schema": "glm/1.0"},
+        result={"schema": "glm/1.1"},
         sites=None,
         provenance={"schema": "provenance/1.0"},
         proof='{"format": "hansa/proof-bundle/1", "checkpoint": "...", "witnesses": [], "entries": []}',
