@@ -27,6 +27,8 @@ _MAX_STEPS = 100
 _MAX_HALVINGS = 20
 _MAX_BOUND_STEPS = 60
 _CONVERGED = 1e-20
+_SETTLED = 1e-17
+"""A gain that no longer falls below this is rounding of the score; above it, a step that went astray."""
 _NOISE = 1e-13
 _SLACK = 1e-13
 _PARALLEL = 1e-8
@@ -78,7 +80,7 @@ def climb(at: At, start: Place, curvature: FloatArray, constraints: FloatArray) 
         hessian = _second(place, curvature, free)
         step = free @ np.linalg.solve(free.T @ hessian @ free, free.T @ place.score)
         gain = float(step @ place.score)
-        if gain < _CONVERGED or (gain < _NOISE and gain >= before):
+        if gain < _CONVERGED or (gain < _SETTLED and gain >= before):
             return Peak(place, curvature, steps)
         found = _higher(at, place, step)
         if found is None and curvature.any():
