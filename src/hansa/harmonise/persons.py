@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from hansa.errors import DataError
@@ -64,8 +64,8 @@ def encode_persons(
 def _encode(
     rows: NDArray[Any], known: Mapping[str, int], *, one_row_per_person: bool
 ) -> tuple[NDArray[np.uint32], dict[str, int]]:
-    positions, people = pd.factorize(rows)
-    absent = int(np.count_nonzero(positions < 0))
+    coded = pa.array(rows, pa.large_string(), from_pandas=True).dictionary_encode()
+    absent, people = coded.null_count, coded.dictionary.to_pylist()
     if absent:
         raise DataError(
             f"{absent} of {len(rows)} rows do not say whom they are about",
@@ -84,4 +84,4 @@ def _encode(
     if first + len(new) > _MOST:
         raise DataError("there are more people than codes for people", fix="split the cohort")
     codes = np.fromiter((known[p] if p in known else new[p] for p in people), np.uint32, len(people))
-    return codes[positions], new
+    return codes[coded.indices.to_numpy()], new

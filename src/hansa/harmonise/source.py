@@ -12,10 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 
 from hansa.errors import DataError
@@ -23,6 +22,9 @@ from hansa.harmonise.address import is_server
 from hansa.harmonise.faults import FAILURES, unreadable, unsuitable
 from hansa.harmonise.files import connect, open_file
 from hansa.harmonise.stream import Stream
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "ColumnKind",
@@ -34,7 +36,7 @@ __all__ = [
     "record_batches",
 ]
 
-DataLike: TypeAlias = str | Path | pd.DataFrame | pa.Table
+DataLike: TypeAlias = Union[str, Path, "pd.DataFrame", pa.Table]
 """A path to a CSV, Parquet or DuckDB file, the address of a PostgreSQL table, a pandas frame, or an Arrow table."""
 
 ColumnKind = Literal["text", "integer", "float", "boolean", "date"]
@@ -85,11 +87,12 @@ def open_source(data: DataLike, *, memory_limit: str = "1GB") -> Source:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> open_source(pd.DataFrame({"age": [61, 47]})).columns
     ('age',)
     """
-    if isinstance(data, pd.DataFrame | pa.Table):
-        names = [str(name) for name in (data.columns if isinstance(data, pd.DataFrame) else data.column_names)]
+    if not isinstance(data, str | Path):
+        names = [str(name) for name in (data.column_names if isinstance(data, pa.Table) else data.columns)]
         return Source(_distinct(names), connect(memory_limit), "frame", data)
     if is_server(data):
         names, stream = _server(str(data))
@@ -203,6 +206,8 @@ def _position(source: Source, name: str) -> int:
 def _picked(frame: pd.DataFrame | pa.Table, positions: Sequence[int], names: Sequence[str]) -> pd.DataFrame | pa.Table:
     if isinstance(frame, pa.Table):
         return frame.select(list(positions)).rename_columns([f"c{index}" for index in range(len(positions))])
+    import pandas as pd  # noqa: PLC0415  # 0.4 s that only frames need, whose owner has imported it
+
     # A frame of the columns themselves: selecting several at once would copy them.
     columns = {f"c{index}": frame.iloc[:, position] for index, position in enumerate(positions)}
     for name, column in zip(names, columns.values(), strict=True):
