@@ -79,7 +79,9 @@ def test_a_node_with_new_keys_gives_the_same_numbers_and_its_old_keys_are_refuse
     _is_good_for_nothing(running, old, seed)
 
 
-def test_an_older_charter_of_the_folder_does_not_undo_a_newer_one_from_the_hub(running: Running) -> None:
+def test_an_older_charter_of_the_folder_does_not_undo_a_newer_one_from_the_hub(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The node's look reads the folder; meanwhile the hub may show it a newer charter."""
     daemon, hub = running.daemons["zurich"], running.folders.hub
     older = running.folders.node("zurich").charter(now=now())
@@ -87,7 +89,9 @@ def test_an_older_charter_of_the_folder_does_not_undo_a_newer_one_from_the_hub(r
     reopened(running)
     running.charter_to("zurich")
     newer = daemon.node.context.directory
-    daemon._take(older)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(type(daemon._folder), "charter", lambda *_, **__: older)
+        daemon.look()
     assert daemon.node.context.directory is newer
     for name in NAMES:
         running.charter_to(name)
