@@ -10,6 +10,7 @@ from hansa.client.results import (
     CoxFit,
     CrosstabView,
     Description,
+    EffectView,
     FlowView,
     GlmFit,
     HistogramView,
@@ -127,6 +128,26 @@ class Questions:
             arguments |= {"rho": rho, "gamma": gamma}
         arguments |= {name: value for name, value in (("grid", grid), ("tau", tau)) if value is not None}
         return self._question(SurvivalView, "survival", arguments, keywords)
+
+    def effect(
+        self,
+        outcome: str,
+        treatment: str,
+        adjust: str,
+        *,
+        estimand: str = "ATE",
+        estimator: str = "aipw",
+        level: float = 0.95,
+        **keywords: Any,
+    ) -> EffectView:
+        """The causal contrast of the treated and the untreated over all cohorts, adjusted for the terms ``adjust``.
+
+        ``estimand`` says whom it is about: everybody ("ATE"), the treated ("ATT"), the overlap of the arms ("ATO").
+        ``estimator`` is "aipw", "weighting" or "standardisation".
+        """
+        arguments = {"outcome": outcome, "treatment": treatment, "adjust": adjust}
+        arguments |= {"estimand": estimand, "estimator": estimator}
+        return self._question(EffectView, "effect", {**arguments, "level": level}, keywords)
 
     @overload
     def sites(self, formula: str, *, term: None = None, **keywords: Any) -> SitesView: ...

@@ -75,8 +75,8 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> EffectResult:
     sums = cohorts.sum("effect.outcomes", request, alpha=alpha, beta=beta)
     mu = sums["numerator"] / sums["denominator"]
     totals = cohorts.sum("effect.equations", request, alpha=alpha, beta=beta, mu=mu)
-    scale = float(outcome.request.arguments["response_scale"])
-    means = mu / scale
+    scale, centre = (float(outcome.request.arguments[name]) for name in ("response_scale", "response_centre"))
+    means = mu / scale + centre
     covariance = _sandwich(totals) / scale**2
     return _result(asked, score.design, balance, means, covariance)
 
@@ -106,7 +106,7 @@ def _by_arm(outcome: Problem, score: Problem) -> FloatArray:
     more = np.array([found[treatment if name == "(Intercept)" else f"{treatment}:{name}"] for name in names])
     arms = np.stack([plain, plain + more])
     centre, scale = (np.asarray(score.request.arguments[name]) for name in ("centre", "scale"))
-    arms[:, 0] += arms[:, 1:] @ centre[1:]
+    arms[:, 0] += arms[:, 1:] @ centre[1:] - float(outcome.request.arguments["response_centre"])
     shift = float(outcome.request.arguments["response_scale"])
     return np.asarray(arms / scale * (shift if outcome.model.family == "gaussian" else 1.0))
 

@@ -9,6 +9,7 @@ from hansa.client.results.correlation import CorrelationView
 from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
 from hansa.client.results.cox import CoxFit
 from hansa.client.results.descriptions import Description, Table1View
+from hansa.client.results.effect import EffectView
 from hansa.client.results.glm import GlmFit
 from hansa.client.results.sites import SitesView
 from hansa.client.results.survival import SurvivalView
@@ -32,6 +33,7 @@ _VIEWS: Mapping[str, type[View]] = {
     "correlation/1": CorrelationView,
     "flow/1": FlowView,
     "survival/1": SurvivalView,
+    "effect/1": EffectView,
     "validation/1": ValidationView,
 }
 
