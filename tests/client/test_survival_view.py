@@ -82,3 +82,13 @@ def test_the_words_for_a_paper_hold_counts_and_test(curves: SurvivalView) -> Non
     said = curves.methods()
     for word in ("2982", "1272", "4 cohorts", "log-rank", f"{curves.tau:g}"):
         assert word in said
+
+
+def test_what_is_held_back_is_said_with_its_rule(curves: SurvivalView, league: hansa.LocalLeague) -> None:
+    held = curves.held_back
+    assert set(held["rule"]) == {"intervals of curves"}
+    last = curves.summary.loc["size=>50"].index[-1]
+    assert f"curve of size=>50 after {last:g}" in held["what"].tolist()
+    pooled = league.cox("Surv(dtime, death) ~ hormon", baseline="pooled").held_back
+    assert pooled["what"].str.startswith("baseline hazard after ").tolist() == [True]
+    assert league.describe(["dtime"]).held_back.empty

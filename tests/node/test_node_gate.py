@@ -24,7 +24,7 @@ NODES = ("aachen", "bergen", "cadiz", "delft")
 RULES: dict[str, tuple[str, Callable[..., object]]] = {
     "exposures": ("hansa.node.run.judge", lambda *_: ()),
     "history": ("hansa.node.comparisons.judge_differences", lambda *_: ()),
-    "node sets": ("hansa.node.run.given_away", lambda *_: frozenset()),
+    "node sets": ("hansa.node.run.given_away", lambda *_, **__: frozenset()),
     "nodes": ("hansa.node.run.judge_nodes", lambda *_: ()),
     "parameters": ("hansa.node.run.judge_parameters", lambda *_: ()),
     "combinations": ("hansa.node.site.isolates_few", lambda *_: False),

@@ -145,6 +145,7 @@ INPUTS: dict[str, dict[str, Any]] = {
         "counted": np.ones(4096),
         "block": np.zeros(4096),
     },
+    "cox.residuals": {"beta": [8.0, 0.0], "hazard": np.full(4096, 1e-3), "tied": np.zeros(4096)},
 }
 
 
@@ -159,19 +160,20 @@ def test_the_chosen_beta_would_pass_without_the_rule(step: str, monkeypatch: pyt
     assert _posed(league())(step, **INPUTS[step]) is not None
 
 
-def _one_death(lg: LocalLeague) -> object:
+def _one_death(lg: LocalLeague, step: str) -> object:
     """Hazards that spare none but those who die on one day: one person."""
     first = min(int(frame.loc[frame["dead"], "days"].min()) for frame in frames().values())
     tied = np.zeros(4096)
     tied[first] = 1.0
-    chosen = {**INPUTS["cox.hazards"], "beta": [0.0, 0.0], "hazard": np.zeros(4096), "tied": tied}
-    return _posed(lg)("cox.hazards", **chosen)
+    chosen = {**INPUTS[step], "beta": [0.0, 0.0], "hazard": np.zeros(4096), "tied": tied}
+    return _posed(lg)(step, **chosen)
 
 
-def test_hazards_that_tell_of_one_death_are_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refused(_one_death, league()) == "disclosure"
+@pytest.mark.parametrize("step", ["cox.hazards", "cox.residuals"])
+def test_hazards_that_tell_of_one_death_are_refused_and_would_pass(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(lambda lg: _one_death(lg, step), league()) == "disclosure"
     without(monkeypatch, "exposures")
-    assert _one_death(league()) is not None
+    assert _one_death(league(), step) is not None
 
 
 def test_the_honest_rounds_of_the_same_study_pass() -> None:

@@ -79,9 +79,41 @@ def test_what_is_compared(new: Population, old: Population, compared: bool) -> N
 
 @given(st.sets(st.sampled_from("abcdefg"), min_size=3), st.sets(st.sampled_from("abcdefg"), min_size=3))
 def test_node_sets_that_differ_by_one_or_two_nodes_give_these_away(new: set[str], old: set[str]) -> None:
-    found = given_away([frozenset(old)], frozenset(new), LIMITS)
+    found = given_away([frozenset(old)], frozenset(new), limits=LIMITS)
     assert found >= (frozenset(new ^ old) if len(new ^ old) < 3 else frozenset())
     assert found == frozenset() or 0 < len(new ^ old) < 3
+
+
+_SETS = st.sets(st.sampled_from("abcdefg"), min_size=1).map(frozenset)
+
+
+@given(st.lists(_SETS, max_size=4), st.lists(_SETS, min_size=1, max_size=3))
+def test_what_is_given_away_is_what_leaving_those_nodes_out_takes_from_the_rank(
+    old: list[frozenset[str]], new: list[frozenset[str]]
+) -> None:
+    nodes = sorted(frozenset().union(*old, *new))
+
+    def lost(sets: list[frozenset[str]], few: tuple[str, ...]) -> int:
+        matrix = np.array([[node in one for node in nodes] for one in sets], dtype=np.float64).reshape(-1, len(nodes))
+        kept = [place for place, node in enumerate(nodes) if node not in few]
+        return int(np.linalg.matrix_rank(matrix) - np.linalg.matrix_rank(matrix[:, kept])) if sets and kept else 0
+
+    expected: set[tuple[str, ...]] = set()
+    for size in (1, 2):
+        for few in itertools.combinations(nodes, size):
+            if size < len(nodes) and lost([*old, *new], few) - lost(old, few) > sum(
+                set(x) < set(few) for x in expected
+            ):
+                expected.add(few)
+    found = given_away(old, *new, limits=LIMITS)
+    if set(old) - set(new) and len(nodes) > 2:
+        assert found == frozenset(itertools.chain.from_iterable(expected))
+
+
+def test_three_releases_beside_a_total_over_five_leave_two_nodes_alone() -> None:
+    alone = [frozenset(name) for name in "abc"]
+    assert given_away([frozenset("abcde")], *alone, limits=LIMITS) == frozenset("abcde")
+    assert given_away([frozenset("abcdef")], *alone, limits=LIMITS) == frozenset("abc")
 
 
 # --- combinations -------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def table(name: str) -> pd.DataFrame:
         return found.assign(node=found["id"] % 3)
     if name == "veteran":
         return found.assign(node=np.arange(1, len(found) + 1) % 4)
-    return found.assign(node=found["pid"] % 5, copies=1 + found["pid"] % 3)
+    return found.assign(node=found["pid"] % 5, copies=1 + found["pid"] % 3, wt=0.3 + found["pid"] % 7 / 4)
 
 
 @cache

@@ -7,7 +7,7 @@ heart$transplant <- as.integer(heart$transplant == 1)
 heart$row <- seq_len(nrow(heart)); heart$wt <- 1 + heart$id %% 5 / 2
 bladder <- survival::bladder2; bladder$node <- bladder$id %% 3
 veteran <- survival::veteran; veteran$node <- seq_len(nrow(veteran)) %% 4
-rotterdam <- survival::rotterdam; rotterdam$node <- rotterdam$pid %% 5; rotterdam$copies <- 1 + rotterdam$pid %% 3
+rotterdam <- survival::rotterdam; rotterdam$node <- rotterdam$pid %% 5; rotterdam$copies <- 1 + rotterdam$pid %% 3; rotterdam$wt <- 0.3 + rotterdam$pid %% 7 / 4
 tight <- coxph.control(eps = 1e-14, toler.chol = 1e-15, iter.max = 60)
 one <- function(name, call) {
   m <- eval(call)
@@ -44,7 +44,10 @@ facts <- list(
   one("pooled bladder", quote(coxph(Surv(start, stop, event) ~ rx + number + size + strata(enum), data = bladder, control = tight))),
   one("pooled veteran offset", quote(coxph(Surv(time, status) ~ trt + celltype + age + offset(-0.03 * karno), data = veteran, control = tight))),
   one("pooled rotterdam", quote(coxph(Surv(dtime, death) ~ age + meno + size + grade + nodes + log(er + 1) + hormon, data = rotterdam, control = tight))),
-  one("pooled rotterdam frequency", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon, weights = copies, data = rotterdam, control = tight)))
+  one("pooled rotterdam frequency", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon, weights = copies, data = rotterdam, control = tight))),
+  one("pooled colon robust", quote(coxph(Surv(time, status) ~ rx + age + nodes, robust = TRUE, data = colon, control = tight))),
+  one("pooled colon strata robust", quote(coxph(Surv(time, status) ~ rx + age + nodes + strata(differ), ties = "breslow", robust = TRUE, data = colon, control = tight))),
+  one("pooled rotterdam sampling", quote(coxph(Surv(dtime, death) ~ age + nodes + hormon, weights = wt, robust = TRUE, data = rotterdam, control = tight)))
 )
 # survival of two made-up people at the times of events, with the error of log survival
 survival <- function(name, call, people) {

@@ -95,7 +95,9 @@ def test_every_split_gives_the_pooled_fit_stratified_by_node(model: dict[str, An
 
 
 SHARED: tuple[dict[str, Any], ...] = tuple(
-    {**model, "baseline": "pooled"} for model in MODELS if "robust" not in model and model.get("weights") != "weight"
+    {**model, "baseline": "pooled"}
+    for model in (*MODELS, {"formula": "Surv(time, dead) ~ x + strata(g)", "robust": True})
+    if not ("robust" in model and "entry" in model["formula"])
 )
 
 
@@ -239,8 +241,13 @@ REFUSED: dict[str, tuple[dict[str, Any], type[HansaError], str]] = {
         "needs a grid",
     ),
     "a grid without a pooled baseline": ({"formula": "Surv(time, dead) ~ x", "grid": 1}, StudyError, "needs no grid"),
-    "robust errors with a pooled baseline": (
-        {"formula": "Surv(time, dead) ~ x", "baseline": "pooled", "grid": 1, "robust": True},
+    "clusters with a pooled baseline": (
+        {"formula": "Surv(time, dead) ~ x + cluster(g)", "baseline": "pooled", "grid": 1},
+        StudyError,
+        "robust errors with clusters are to be had with the nodes' own baseline hazards only",
+    ),
+    "robust errors with late entry and a pooled baseline": (
+        {"formula": "Surv(entry, time, dead) ~ x", "baseline": "pooled", "grid": 1, "robust": True},
         StudyError,
         "own baseline hazards only",
     ),

@@ -47,6 +47,16 @@ MODELS: dict[str, dict[str, Any]] = {
 _POOLED = ("colon", "colon breslow", "colon strata", "bladder", "veteran offset", "rotterdam", "rotterdam frequency")
 MODELS |= {f"pooled {name}": {**MODELS[name], "baseline": "pooled"} for name in _POOLED}
 MODELS["pooled bladder"]["formula"] = "Surv(start, stop, event) ~ rx + number + size + strata(enum)"
+MODELS |= {
+    "pooled colon robust": {**MODELS["colon robust"], "baseline": "pooled"},
+    "pooled colon strata robust": {**MODELS["colon strata"], "ties": "breslow", "robust": True, "baseline": "pooled"},
+    "pooled rotterdam sampling": {
+        "formula": "Surv(dtime, death) ~ age + nodes + hormon",
+        "weights": "wt",
+        "weights_type": "sampling",
+        "baseline": "pooled",
+    },
+}
 MODELS["pooled colon node"] = {"formula": "Surv(time, status) ~ rx + age + node", "baseline": "pooled"}
 
 

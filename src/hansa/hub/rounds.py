@@ -207,7 +207,7 @@ class HubRun:
             for past in message.past
             if frozenset(past.variables) & self._question.touched
         ]
-        apart = given_away(rosters, roster, self._limits)
+        apart = given_away(rosters, roster, limits=self._limits)
         return [self._alone_of(node) for node in sorted(apart)]
 
     def _alone_of(self, node: str) -> bytes:

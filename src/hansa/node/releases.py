@@ -57,10 +57,8 @@ def _check_others(node: NodeContext, study: Study, asked: SiteAsked) -> None:
     """The releases of all that are asked, taken from an earlier total, must not leave few other nodes' share."""
     touched = node.question(study, asked.analysis).touched
     known = [past.roster for past in node.store.populations(release=False) if past.variables & touched]
-    apart: set[str] = set()
-    for alone in (frozenset({name}) for name in asked.roster):
-        apart |= given_away(known, alone, node.limits(study))
-        known.append(alone)
+    alone = (frozenset({name}) for name in asked.roster)
+    apart = given_away(known, *alone, limits=node.limits(study))
     if node.name not in asked.roster or apart - set(asked.roster):
         sentence = "the releases asked for and an earlier total would give another node's share away"
         node.note_breaches(study.id, (Breach("node sets", "history", sentence),))

@@ -263,7 +263,7 @@ class NodeRun:
         """Totals over node sets that differ by few nodes give those nodes' shares away: they must agree."""
         for variables in {population.variables for population in populations}:
             rosters = [frozenset(past.roster) for past, _ in self.past if variables & frozenset(past.variables)]
-            if given_away(rosters, frozenset(self.roster), self.limits) - self.granted:
+            if given_away(rosters, frozenset(self.roster), limits=self.limits) - self.granted:
                 sentence = "earlier questions were asked of node sets that differ by few nodes"
                 self.breaches = (Breach("node sets", "history", sentence),)
                 raise disclosure_refused()

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from hansa.model.exposure import FloatArray
@@ -39,6 +40,11 @@ __all__ = [
     "judge_triples",
     "triples",
 ]
+
+
+_NOTHING = 1e-12
+_WHOLE = 1e-6
+"""Far above rounding, and below what distinguishes sets of some hundred nodes from one another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,39 +99,50 @@ def judge_triples(counts: Sequence[float], limits: Thresholds) -> tuple[Breach, 
     return ()
 
 
-def given_away(rosters: Sequence[frozenset[str]], new: frozenset[str], limits: Thresholds) -> frozenset[str]:
-    """The nodes whose share would be given away by a total over ``new`` beside totals over ``rosters``.
+def given_away(rosters: Sequence[frozenset[str]], *new: frozenset[str], limits: Thresholds) -> frozenset[str]:
+    """The nodes whose share would be given away by totals over the sets ``new`` beside totals over ``rosters``.
 
     Totals over node sets can be combined; a combination that fewer than ``min_nodes`` nodes stand behind is as
-    good as their own release. Such a combination of the sets exists exactly when leaving those nodes out lowers
-    the rank of the membership matrix.
+    good as their own release.
 
     Examples
     --------
-    >>> sorted(given_away([frozenset("abcd")], frozenset("abc"), Thresholds()))
+    >>> sorted(given_away([frozenset("abcd")], frozenset("abc"), limits=Thresholds()))
     ['d']
-    >>> given_away([frozenset("abcdef")], frozenset("abc"), Thresholds())
+    >>> given_away([frozenset("abcdef")], frozenset("abc"), limits=Thresholds())
     frozenset()
     """
-    if not set(rosters) - {new}:
+    if not set(rosters) - set(new):
         return frozenset()
-    nodes = sorted(new.union(*rosters))
-    before = np.array([[node in roster for node in nodes] for roster in set(rosters)], dtype=np.float64)
-    before = before.reshape(-1, len(nodes))
-    after = np.vstack([before, [[node in new for node in nodes]]])
+    nodes = sorted(frozenset().union(*new, *rosters))
+    before, after = (_projector(sets, nodes) for sets in (set(rosters), {*rosters, *new}))
     found: list[frozenset[int]] = []
     for size in range(1, limits.min_nodes):
-        for few in map(frozenset, combinations(range(len(nodes)), size)):
-            kept = [place for place in range(len(nodes)) if place not in few]
-            known = sum(smaller < few for smaller in found)  # what these nodes give away without the others
-            if _lost(after, kept) - _lost(before, kept) > known:
-                found.append(few)
-    return frozenset(nodes[place] for few in found for place in few)
+        few = np.array(list(combinations(range(len(nodes)), size)), dtype=np.intp).reshape(-1, size)
+        told = _combinations_within(after, few) - _combinations_within(before, few)
+        for place in np.flatnonzero(told > 0):
+            those = frozenset(few[place].tolist())
+            # What these nodes give away without the others stands already.
+            if told[place] > sum(smaller < those for smaller in found):
+                found.append(those)
+    return frozenset(nodes[place] for those in found for place in those)
 
 
-def _lost(matrix: FloatArray, kept: Sequence[int]) -> int:
-    """How many independent combinations vanish outside the columns that are left out."""
-    return _rank(matrix) - _rank(matrix[:, kept])
+def _projector(sets: set[frozenset[str]], nodes: Sequence[str]) -> FloatArray:
+    """The projection onto all combinations of totals over these sets, shape (nodes, nodes)."""
+    members = np.array([[node in one for node in nodes] for one in sets], dtype=np.float64).reshape(-1, len(nodes))
+    _, values, directions = np.linalg.svd(members, full_matrices=False)
+    kept = directions[values > _NOTHING * max(members.shape) * values.max(initial=0.0)]
+    return np.asarray(kept.T @ kept)
+
+
+def _combinations_within(projector: FloatArray, few: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many independent combinations rest on no other nodes than these, for each row of ``few`` (k, size).
+
+    A combination is one of totals where the projection leaves it as it is: an eigenvalue of one.
+    """
+    blocks = projector[few[:, :, None], few[:, None, :]]
+    return np.asarray((np.linalg.eigvalsh(blocks) > 1 - _WHOLE).sum(axis=1))
 
 
 def triples(new: Population, one: Population, other: Population, *, node: str) -> tuple[int, int, int]:

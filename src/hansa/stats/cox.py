@@ -18,6 +18,7 @@ from hansa.stats.cox_baseline import baseline_hazards
 from hansa.stats.cox_checks import PAIRS, PROPORTIONAL
 from hansa.stats.cox_fit import CoxFitted, fit_cox
 from hansa.stats.cox_grid import CENTRE, EXTENT, HAZARDS, MOMENTS, RISKS
+from hansa.stats.cox_grid_robust import RESIDUALS
 from hansa.stats.cox_grid_tests import grid_tests
 from hansa.stats.cox_pooled import GridFitted, fit_grid
 from hansa.stats.cox_result import CoxResult
@@ -148,7 +149,7 @@ METHOD = Method(
     title="Cox proportional-hazards model",
     steps=(
         *(*FACT_STEPS, SIZES, MEANS, ROUND, MEAT, PROPORTIONAL, PAIRS),
-        *(CENTRE, EXTENT, RISKS, HAZARDS, MOMENTS),
+        *(CENTRE, EXTENT, RISKS, HAZARDS, MOMENTS, RESIDUALS),
     ),
     plan=plan,
     complete=_complete,

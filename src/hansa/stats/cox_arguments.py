@@ -68,14 +68,22 @@ def read_cox(arguments: Arguments, variables: Mapping[str, Variable]) -> CoxMode
     ties = one_of(arguments, "ties", TIES, "efron")
     baseline = one_of(arguments, "baseline", BASELINES, "node")
     grid = _grid(arguments, formula, variables, baseline)
-    if baseline == "pooled" and (robust or needed):
+    if baseline == "pooled" and robust:
+        _check_pooled_robust(formula, clusters=formula.cluster is not None or by_node)
+    return CoxModel(formula, ties, baseline, grid, weights, kind, robust, by_node, level(arguments))
+
+
+def _check_pooled_robust(formula: Formula, *, clusters: bool) -> None:
+    """With a pooled baseline, residuals are squared row by row, and at the times at which rows end."""
+    late = len(formula.survival or ()) == 3
+    if clusters or late:
         raise StudyError(
-            "robust errors are to be had with the nodes' own baseline hazards only",
+            f"robust errors with {'clusters' if clusters else 'late entry'} are to be had with the nodes' own "
+            "baseline hazards only",
             why="they would take the mean covariates of the league's risk sets to the nodes",
             fix="leave baseline out",
             field="baseline",
         )
-    return CoxModel(formula, ties, baseline, grid, weights, kind, robust, by_node, level(arguments))
 
 
 def _formula(text: Any, variables: Mapping[str, Variable]) -> tuple[Formula, bool]:

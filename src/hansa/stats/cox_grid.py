@@ -21,7 +21,21 @@ from hansa.stats.cox_rows import COLUMNS, column_arrays, exposures_of, resolved,
 from hansa.stats.design import reads, slopes
 from hansa.stats.risk_sets import summed
 
-__all__ = ["BLOCKS", "CENTRE", "EXTENT", "HAZARDS", "MAX_TIMES", "MOMENTS", "RISKS", "strata_of"]
+__all__ = [
+    "BLOCKS",
+    "CENTRE",
+    "EXTENT",
+    "GRID",
+    "HAZARDS",
+    "MAX_TIMES",
+    "MOMENTS",
+    "RISKS",
+    "WEIGHTS",
+    "at_beta",
+    "expected_events",
+    "grid_size",
+    "strata_of",
+]
 
 MAX_TIMES = 20_000
 BLOCKS = 16
@@ -71,7 +85,7 @@ def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     }
 
 
-def _risk(arrays: Arrays, beta: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+def at_beta(arrays: Arrays, beta: FloatArray) -> tuple[FloatArray, FloatArray] | None:
     """Linear predictor and weighted risk of each row; ``None`` where exponentials do not reach."""
     eta = arrays["x"] @ beta + arrays["offset"]
     if np.abs(eta).max(initial=0.0) > _FARTHEST:
@@ -86,7 +100,7 @@ def _places(arrays: Arrays) -> tuple[_Order, _Order, _Order]:
     return end, late, begin[late]
 
 
-def _size(arrays: Arrays) -> int:
+def grid_size(arrays: Arrays) -> int:
     return int(arrays["shape"].prod())
 
 
@@ -116,7 +130,7 @@ def extent(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
 
 def risks(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
     """Risk that leaves and enters at each time, risk and weight of those with the event, and how many they are."""
-    found, size = _risk(arrays, inputs["beta"]), _size(arrays)
+    found, size = at_beta(arrays, inputs["beta"]), grid_size(arrays)
     end, late, begin = _places(arrays)
     risk = np.zeros(len(end)) if found is None else found[1]
     died = arrays["event"]
@@ -139,15 +153,15 @@ def hazards(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
     ``hazard`` is that of each time, ``tied`` the part that those who die there are spared (Efron), ``counted`` how
     often an event there counts in the score; each (times,). ``block`` numbers the period of each time.
     """
-    x, size = arrays["x"], _size(arrays)
-    found = _risk(arrays, inputs["beta"])
+    x, size = arrays["x"], grid_size(arrays)
+    found = at_beta(arrays, inputs["beta"])
     blocks = int(arrays["shape"][1]) * BLOCKS
     p = x.shape[1]
     if found is None:
         nothing = {"score": np.zeros(p), "within": np.zeros((p, p)), "periods": np.zeros((blocks, p))}
         return {**nothing, "weights": np.zeros((len(x), 2))}
     _, risk = found
-    expected = _expected(arrays, risk, inputs["hazard"], inputs["tied"], size)
+    expected = expected_events(arrays, risk, inputs["hazard"], inputs["tied"], size)
     end = arrays["end"].astype(np.intp)
     observed = arrays["prior"] * arrays["event"] * inputs["counted"][end]
     return {
@@ -158,7 +172,7 @@ def hazards(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _expected(arrays: Arrays, risk: FloatArray, hazard: FloatArray, tied: FloatArray, size: int) -> FloatArray:
+def expected_events(arrays: Arrays, risk: FloatArray, hazard: FloatArray, tied: FloatArray, size: int) -> FloatArray:
     """Each row's risk times the hazard of the times at which it is at risk."""
     total = np.zeros(size + 1)
     np.cumsum(hazard, out=total[1:])
@@ -168,19 +182,19 @@ def _expected(arrays: Arrays, risk: FloatArray, hazard: FloatArray, tied: FloatA
 
 def _by_period(arrays: Arrays, risk: FloatArray, inputs: Inputs, blocks: int) -> FloatArray:
     """Expected sums of columns in each period, shape (blocks, p)."""
-    size, block = _size(arrays), inputs["block"].astype(np.intp)
+    size, block = grid_size(arrays), inputs["block"].astype(np.intp)
     found = np.zeros((blocks, arrays["x"].shape[1]))
     for number in range(blocks):
         inside = (block == number).astype(np.float64)
         if inside.any():
-            part = _expected(arrays, risk, inputs["hazard"] * inside, inputs["tied"] * inside, size)
+            part = expected_events(arrays, risk, inputs["hazard"] * inside, inputs["tied"] * inside, size)
             found[number] = part @ arrays["x"]
     return found
 
 
 def moments(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
     """Sums of columns by risk: of those who leave, enter and die at each time."""
-    found, size, x = _risk(arrays, inputs["beta"]), _size(arrays), arrays["x"]
+    found, size, x = at_beta(arrays, inputs["beta"]), grid_size(arrays), arrays["x"]
     end, late, begin = _places(arrays)
     risk = np.zeros(len(end)) if found is None else found[1]
     return {
@@ -192,9 +206,9 @@ def moments(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
 
 
 _EXPOSED_BY = ("formula", "facts", "weights", "scale", "time_scale")
-_WEIGHTS = ("relative risk", "expected events")
+WEIGHTS = ("relative risk", "expected events")
 
-_GRID = Preparation("cox.grid", 1, reads, _dimensions, _build, exposures_of, exposed_by=_EXPOSED_BY)
+GRID = Preparation("cox.grid", 1, reads, _dimensions, _build, exposures_of, exposed_by=_EXPOSED_BY)
 
 CENTRE = Step(
     "cox.centre",
@@ -215,7 +229,7 @@ EXTENT = Step(
 RISKS = Step(
     "cox.risks",
     1,
-    _GRID,
+    GRID,
     (
         *(Output(name, ("times",), "protected") for name in ("left", "entered", "died", "weight", "deaths")),
         Output("predictor", (), "intermediate"),
@@ -223,30 +237,30 @@ RISKS = Step(
         Output("merged", (), "protected"),
     ),
     risks,
-    weight_names=_WEIGHTS,
+    weight_names=WEIGHTS,
     centred=1,
 )
 
 HAZARDS = Step(
     "cox.hazards",
     1,
-    _GRID,
+    GRID,
     (
         Output("score", ("columns",), "intermediate"),
         Output("within", ("columns", "columns"), "intermediate"),
         Output("periods", ("blocks", "columns"), "intermediate"),
     ),
     hazards,
-    weight_names=_WEIGHTS,
+    weight_names=WEIGHTS,
     centred=1,
 )
 
 MOMENTS = Step(
     "cox.moments",
     1,
-    _GRID,
+    GRID,
     tuple(Output(name, ("times", "columns"), "protected") for name in ("left", "entered", "died")),
     moments,
-    weight_names=_WEIGHTS,
+    weight_names=WEIGHTS,
     centred=1,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from hansa.client.results.coefficients import (
     terms_forest,
     terms_frame,
 )
+from hansa.client.results.held_back import HeldBack, of_baseline
 from hansa.client.results.prediction import hazard_ratios, survival_of
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
@@ -42,6 +43,9 @@ class CoxFit(View):
     ``summary`` has a row per term: ``coef``, ``se``, ``z``, ``p``, ``lower``, ``upper``, ``hazard_ratio``,
     ``hr_lower``, ``hr_upper``. The numbers of an aliased term are not-a-number.
     """
+
+    def _held_back(self) -> Iterable[HeldBack]:
+        return of_baseline(self._plain)
 
     @property
     def title(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from hansa.client.results.comparable import (
     site_model,
     stage_of,
 )
+from hansa.client.results.held_back import HeldBack, of_sites
 from hansa.client.results.meta import MetaView
 from hansa.client.results.stages import StagesView
 from hansa.client.results.view import View
@@ -66,6 +67,9 @@ class SitesView(View):
         super().__init__(plain, outcome, study, analysis)
         self.views = dict(views)
         self.reasons = dict(reasons)
+
+    def _held_back(self) -> Iterable[HeldBack]:
+        return of_sites(self.reasons)
 
     @property
     def title(self) -> str:

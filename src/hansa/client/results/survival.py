@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hansa.client.plots.survival import CurveLine, survival_plot
+from hansa.client.results.held_back import HeldBack, of_curves
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import BLANK, count, estimate, fixed, p_value, significant
@@ -35,6 +36,9 @@ class SurvivalView(View):
     ``summary`` has a row per group and shown time: ``at_risk`` (people still at risk after it), ``events`` and
     ``left`` up to it, ``survival``, ``se``, ``lower``, ``upper``, ``cumulative_hazard`` and its error.
     """
+
+    def _held_back(self) -> Iterable[HeldBack]:
+        return of_curves(self._plain)
 
     @property
     def title(self) -> str:

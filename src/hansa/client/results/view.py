@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from textwrap import shorten
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hansa.client.proof import proof_text
+from hansa.client.results.held_back import HeldBack, as_frame
 from hansa.client.tables import Row, TableData
 from hansa.errors import StudyError
 
@@ -69,6 +70,11 @@ class View:
         import pandas as pd  # see the head of the file
 
         return pd.DataFrame({"value": pd.Series(dict(self._plain), dtype=object)})
+
+    @property
+    def held_back(self) -> pd.DataFrame:
+        """What is not shown: ``what``, the ``rule`` and ``why``, a row for each; empty where nothing is held back."""
+        return as_frame(tuple(self._held_back()))
 
     @property
     def title(self) -> str:
@@ -134,6 +140,9 @@ class View:
         if self._outcome is None:
             raise StudyError("this result has no proof of its own", fix="export those that it was made from")
         return proof_text(self._outcome, self._study.hub.proof_keys())
+
+    def _held_back(self) -> Iterable[HeldBack]:
+        return ()
 
     def _tables(self) -> Mapping[str, Callable[[], TableData]]:
         return {"summary": self._plain_table}
