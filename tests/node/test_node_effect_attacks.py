@@ -16,13 +16,17 @@ from hansa.stats.contract import Request
 from hansa.testing import hub_run, synthetic_cohorts
 
 
-def league(*, arms: int = 4) -> LocalLeague:
-    """Four nodes of 100 people, of which the first ``arms`` treat half; one person of 99 at aachen."""
+def league(*, arms: int = 4, untreated: int = 4) -> LocalLeague:
+    """Four nodes of 100 people, of which the first ``arms`` treat half, and those after ``untreated`` everybody.
+
+    One person of 99 is at aachen.
+    """
     frames: dict[str, pd.DataFrame] = {}
     cohorts = synthetic_cohorts().with_person("aachen", age=99, marker=321.5, sex="female", ill=True, smoking="none")
     for place, (node, frame) in enumerate(cohorts.frames.items()):
         random = np.random.default_rng([7, place])
-        given = ((random.random(len(frame)) < 0.5) & (place < arms)) | (frame["age"] > 90)
+        half = (random.random(len(frame)) < 0.5) & (place < arms)
+        given = half | (frame["age"] > 90) | (place >= untreated)
         frames[node] = frame.drop(columns="pressure").assign(given=given)
     return local(frames)
 
@@ -66,34 +70,54 @@ def test_treated_people_of_one_node_are_refused_and_would_pass(monkeypatch: pyte
     assert contrast()(league(arms=1)) is not None
 
 
-def _posed(lg: LocalLeague, step: str, alpha: list[float]) -> Any:
-    """A hub that asks a step of an honest study with a propensity model of its own."""
-    asked = {"outcome": "marker", "treatment": "given", "adjust": "age"}
-    study = lg.study({"q": Analysis(method="effect", arguments={**asked, "estimator": "weighting"})})
+def _posed(
+    lg: LocalLeague, step: str, alpha: list[float], beta: list[float] | None = None, estimator: str = "weighting"
+) -> Any:
+    """A hub that asks a step of an honest study with models of its own; ``beta`` is that of both arms."""
+    asked = {"outcome": "ill", "treatment": "given", "adjust": "age"}
+    study = lg.study({"q": Analysis(method="effect", arguments={**asked, "estimator": estimator})})
     lg.submit(study)
     run, question = hub_run(lg, study, "q")
     common = {"facts": {"levels(given)": {"present": [True, True]}}, "weights": None, "node": "common", "mix": None}
-    score = {"formula": "given ~ age", "family": "binomial", "link": "logit", "scale": [1.0, 0.03125]}
-    outcome = {"formula": "marker ~ given * (age)", "family": "gaussian", "link": "identity"}
+    logistic = {"family": "binomial", "link": "logit", "response_scale": 1.0, "response_centre": 0.0}
+    score = {"formula": "given ~ age", **logistic, "scale": [1.0, 0.03125], "centre": [0.0, 50.0]}
+    outcome = {"formula": "ill ~ given * (age)", **logistic, "scale": [1.0, 1.0, 0.03125, 0.03125], "centre": [0.0] * 4}
     arguments = {
-        "propensity": {**common, **score, "centre": [0.0, 50.0], "response_scale": 1.0, "response_centre": 0.0},
-        "outcome": {**common, **outcome, "scale": [1.0, 1.0, 0.03125, 0.03125], "centre": [0.0] * 4}
-        | {"response_scale": 2.0**-8, "response_centre": 0.0},
+        "propensity": {**common, **score},
+        "outcome": {**common, **outcome},
         "estimand": "ATE",
-        "estimator": "weighting",
+        "estimator": estimator,
     }
     steps = {one.name: one for one in question.method.steps}
-    inputs = {"alpha": np.array(alpha), "beta": np.zeros((2, 2))}
+    inputs = {"alpha": np.array(alpha), "beta": np.array([beta or [0.0, 0.0]] * 2)}
     if step == "effect.equations":
         inputs["mu"] = np.zeros(2)
     return run.sum(steps[step], Request(arguments), inputs)
 
 
-@pytest.mark.parametrize("step", ["effect.balance", "effect.outcomes", "effect.equations"])
-def test_weights_that_one_person_dominates_are_refused_and_would_pass(
-    step: str, monkeypatch: pytest.MonkeyPatch
+HONEST = [0.0, 0.1]
+CHOSEN: dict[str, tuple[str, list[float], list[float], str]] = {
+    "balance by weights": ("effect.balance", [3.5, -7.0], HONEST, "weighting"),
+    "outcomes by weights": ("effect.outcomes", [3.5, -7.0], HONEST, "weighting"),
+    "equations by weights": ("effect.equations", [3.5, -7.0], HONEST, "weighting"),
+    "outcomes by the mean of one person": ("effect.outcomes", HONEST, [-56.0, 40.0], "standardisation"),
+    "equations by the mean of one person": ("effect.equations", HONEST, [-56.0, 40.0], "standardisation"),
+    "equations by the curvature of one person": ("effect.equations", HONEST, [-61.25, 40.0], "aipw"),
+}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_models_that_one_person_dominates_are_refused_and_would_pass(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _posed(league(), step, [0.0, 0.1]) is not None
-    assert refused(lambda lg: _posed(lg, step, [3.5, -7.0]), league()) == "disclosure"
+    step, alpha, beta, estimator = CHOSEN[name]
+    assert _posed(league(), step, HONEST, HONEST, estimator) is not None
+    assert refused(lambda lg: _posed(lg, step, alpha, beta, estimator), league()) == "disclosure"
     without(monkeypatch, "exposures")
-    assert _posed(league(), step, [3.5, -7.0]) is not None
+    assert _posed(league(), step, alpha, beta, estimator) is not None
+
+
+def test_untreated_people_of_one_node_are_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(contrast(), league(arms=4, untreated=1)) == "disclosure"
+    without(monkeypatch, "nodes")
+    assert contrast()(league(arms=4, untreated=1)) is not None

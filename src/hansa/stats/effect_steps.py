@@ -18,7 +18,12 @@ from hansa.stats.propensity import ESTIMANDS, Balancing, balancing, propensity
 
 __all__ = ["BALANCE", "EQUATIONS", "OUTCOMES"]
 
-_WEIGHTS = ("propensity", "weight of the untreated", "weight of the treated")
+_ARMS = ("the untreated", "the treated")
+_WEIGHTS = tuple(f"weight of {arm}" for arm in _ARMS)
+_MEANS = tuple(f"mean of {arm}" for arm in _ARMS)
+_SQUARES = ("propensity", *(f"outcome of {arm}" for arm in _ARMS), *_MEANS)
+"""What a node judges in the stacked equations: a person who dominates any of them would be told of."""
+_CURVATURES = ("propensity", *(f"outcome of {arm}" for arm in _ARMS), *_WEIGHTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +41,6 @@ class _Scored:
     def base(self) -> FloatArray:
         """What residuals in the weighted part are taken from, if the outcome is modelled."""
         return self.mean if self.modelled else np.zeros_like(self.mean)
-
-    @property
-    def told(self) -> FloatArray:
-        """Row weights, shape (n, 3), for the gate."""
-        return np.stack([self.score, *self.weights.weight]).T
 
 
 def _scored(arrays: Arrays, inputs: Inputs) -> _Scored:
@@ -67,7 +67,7 @@ def balance(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
         "weight_square": (weight**2).sum(axis=1),
         "plain": np.stack([arms @ x, arms @ x**2]),
         "weighted": np.stack([weight @ x, weight @ x**2]),
-        "weights": row.told,
+        "weights": weight.T,
     }
 
 
@@ -78,7 +78,8 @@ def outcomes(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
     residual = (weight * (arrays["y"] - row.base)).sum(axis=1) if row.weighted else np.zeros(2)
     modelled = (tilt * row.mean).sum(axis=1) if row.modelled else np.zeros(2)
     size = np.full(2, tilt.sum()) if row.modelled else weight.sum(axis=1)
-    return {"numerator": residual + modelled, "denominator": size, "weights": row.told}
+    means = np.abs(tilt * row.mean) if row.modelled else np.zeros_like(row.mean)
+    return {"numerator": residual + modelled, "denominator": size, "weights": np.vstack([weight, means]).T}
 
 
 def equations(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
@@ -103,8 +104,9 @@ def equations(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
         slope[last, p : 2 * p], slope[last + 1, 2 * p : 3 * p] = pull @ x
     size = np.full(2, row.weights.tilt.sum()) if row.modelled else row.weights.weight.sum(axis=1)
     slope[[last, last + 1], [last, last + 1]] = -size
-    told = np.hstack([row.told, np.stack([*(np.square(factors)), *means**2]).max(axis=0)[:, None]])
-    return {"meat": psi.T @ psi, "slope": slope, "weights": told}
+    blank = [np.zeros(len(x))] * (3 - len(factors))
+    told = [*row.weights.weight, *np.square([*factors, *blank]), *means**2, *curvature, *np.abs(row.weights.slope)]
+    return {"meat": psi.T @ psi, "slope": slope, "weights": np.stack(told, axis=1)}
 
 
 def _mean_equations(row: _Scored, y: FloatArray, mu: FloatArray) -> FloatArray:
@@ -144,7 +146,7 @@ OUTCOMES = Step(
     ROWS,
     (Output("numerator", (2,), "intermediate"), Output("denominator", (2,), "intermediate")),
     outcomes,
-    weight_names=_WEIGHTS,
+    weight_names=(*_WEIGHTS, *_MEANS),
     centred=1,
 )
 
@@ -154,6 +156,10 @@ EQUATIONS = Step(
     ROWS,
     (Output("meat", ("all", "all"), "intermediate"), Output("slope", ("all", "all"), "intermediate")),
     equations,
-    weight_names=(*_WEIGHTS, "largest squared score"),
+    weight_names=(
+        *_WEIGHTS,
+        *(f"squared score of the {name}" for name in _SQUARES),
+        *(f"slope of the {name}" for name in _CURVATURES),
+    ),
     centred=1,
 )
