@@ -71,16 +71,23 @@ def test_treated_people_of_one_node_are_refused_and_would_pass(monkeypatch: pyte
 
 
 def _posed(
-    lg: LocalLeague, step: str, alpha: list[float], beta: list[float] | None = None, estimator: str = "weighting"
+    lg: LocalLeague,
+    step: str,
+    alpha: list[float],
+    beta: list[float] | None = None,
+    estimator: str = "weighting",
+    *,
+    term: str = "age",
 ) -> Any:
     """A hub that asks a step of an honest study with models of its own; ``beta`` is that of both arms."""
     asked = {"outcome": "ill", "treatment": "given", "adjust": "age"}
     study = lg.study({"q": Analysis(method="effect", arguments={**asked, "estimator": estimator})})
     lg.submit(study)
     run, question = hub_run(lg, study, "q")
-    common = {"facts": {"levels(given)": {"present": [True, True]}}, "weights": None, "node": "common", "mix": None}
+    facts = {"levels(given)": {"present": [True, True]}}
+    common = {"facts": facts, "weights": None, "node": "common", "mix": None}
     logistic = {"family": "binomial", "link": "logit", "response_scale": 1.0, "response_centre": 0.0}
-    score = {"formula": "given ~ age", **logistic, "scale": [1.0, 0.03125], "centre": [0.0, 50.0]}
+    score = {"formula": f"given ~ {term}", **logistic, "scale": [1.0, 0.03125], "centre": [0.0, 50.0]}
     outcome = {"formula": "ill ~ given * (age)", **logistic, "scale": [1.0, 1.0, 0.03125, 0.03125], "centre": [0.0] * 4}
     arguments = {
         "propensity": {**common, **score},
@@ -121,3 +128,16 @@ def test_untreated_people_of_one_node_are_refused_and_would_pass(monkeypatch: py
     assert refused(contrast(), league(arms=4, untreated=1)) == "disclosure"
     without(monkeypatch, "nodes")
     assert contrast()(league(arms=4, untreated=1)) is not None
+
+
+@pytest.mark.parametrize("step", ["effect.balance", "effect.outcomes", "effect.equations"])
+def test_a_propensity_model_of_one_person_beside_an_honest_outcome_model_is_refused_and_would_pass(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attack(lg: LocalLeague) -> Any:
+        return _posed(lg, step, [0.0, 0.0], term="exp(age - 95)")
+
+    assert refused(attack, league()) == "disclosure"
+    without(monkeypatch, "exposures")
+    without(monkeypatch, "nodes")
+    assert attack(league()) is not None

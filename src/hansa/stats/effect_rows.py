@@ -51,9 +51,13 @@ def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
 
 
 def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
-    """Those of the outcome's model; both arms are levels that a node must fill to count."""
-    (found,) = COLUMNS.exposures(frame, arguments["outcome"])
-    return (replace(found, strata=(True, *found.strata[1:])),)
+    """Those of the outcome's model, with both arms as levels that a node must fill to count, and the propensity's.
+
+    A hub could ask for a propensity model that is not the outcome's by arm: its columns are summed over, too.
+    """
+    (outcome,) = COLUMNS.exposures(frame, arguments["outcome"])
+    (score,) = COLUMNS.exposures(frame, {**arguments["propensity"], "mix": None})
+    return replace(outcome, strata=(True, *outcome.strata[1:])), replace(score, name="propensity", remembered=False)
 
 
 ROWS = Preparation("effect.rows", 1, _reads, _dimensions, _build, _exposures)
