@@ -21,7 +21,7 @@ __all__ = ["BALANCE", "EQUATIONS", "OUTCOMES"]
 _ARMS = ("the untreated", "the treated")
 _WEIGHTS = tuple(f"weight of {arm}" for arm in _ARMS)
 _MEANS = tuple(f"mean of {arm}" for arm in _ARMS)
-_SQUARES = ("propensity", *(f"outcome of {arm}" for arm in _ARMS), *_MEANS)
+_SCORES = ("propensity", *(f"outcome of {arm}" for arm in _ARMS), *_MEANS)
 """What a node judges in the stacked equations: a person who dominates any of them would be told of."""
 _CURVATURES = ("propensity", *(f"outcome of {arm}" for arm in _ARMS), *_WEIGHTS)
 
@@ -105,8 +105,8 @@ def equations(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
     size = np.full(2, row.weights.tilt.sum()) if row.modelled else row.weights.weight.sum(axis=1)
     slope[[last, last + 1], [last, last + 1]] = -size
     blank = [np.zeros(len(x))] * (3 - len(factors))
-    told = [*row.weights.weight, *np.square([*factors, *blank]), *means**2, *curvature, *np.abs(row.weights.slope)]
-    return {"meat": psi.T @ psi, "slope": slope, "weights": np.stack(told, axis=1)}
+    told = [*row.weights.weight, *factors, *blank, *means, *curvature, *row.weights.slope]
+    return {"meat": psi.T @ psi, "slope": slope, "weights": np.abs(np.stack(told, axis=1))}
 
 
 def _mean_equations(row: _Scored, y: FloatArray, mu: FloatArray) -> FloatArray:
@@ -158,7 +158,7 @@ EQUATIONS = Step(
     equations,
     weight_names=(
         *_WEIGHTS,
-        *(f"squared score of the {name}" for name in _SQUARES),
+        *(f"score of the {name}" for name in _SCORES),
         *(f"slope of the {name}" for name in _CURVATURES),
     ),
     centred=1,
