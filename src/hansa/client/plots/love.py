@@ -19,9 +19,17 @@ _NEGLIGIBLE = 0.1
 
 
 def love_plot(
-    labels: Sequence[str], differences: Sequence[float | None], data: pd.DataFrame, *, ax: Axes | None = None
+    labels: Sequence[str],
+    differences: Sequence[float | None],
+    data: pd.DataFrame,
+    *,
+    before: Sequence[float | None] = (),
+    ax: Axes | None = None,
 ) -> Plot:
-    """Standardised differences as points, top to bottom in the order given; a blank one says so."""
+    """Standardised differences as points, top to bottom in the order given; a blank one says so.
+
+    Those of ``before`` weighting, where there are some, are hollow.
+    """
     with canvas(ax, 6.0, 0.26 * len(labels) + 0.9) as axes:
         places = range(len(labels))
         axes.hlines(list(places), 0, 1, transform=axes.get_yaxis_transform(), color=LIGHT, linewidth=0.6, zorder=0)
@@ -31,12 +39,16 @@ def love_plot(
                 _say_blank(axes, place)
             else:
                 axes.plot([difference], [place], "o", color=BLUE, markersize=6, clip_on=False, zorder=2)
-        known = [difference for difference in differences if difference is not None]
+        for place, difference in enumerate(before):
+            if difference is not None:
+                axes.plot([difference], [place], "o", color=GREY, markerfacecolor="white", markersize=6, zorder=1.5)
+        known = [difference for difference in (*differences, *before) if difference is not None]
         axes.set_xlim(0, max([*known, 2 * _NEGLIGIBLE]) * 1.08)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         set_labels(axes, "y", places, labels)
         frame(axes, "bottom")
-        axes.set_xlabel("Standardised mean difference (dashed: 0.1)")
+        hollow = "; hollow: unweighted" if before else ""
+        axes.set_xlabel(f"Standardised mean difference (dashed: 0.1{hollow})")
         return Plot(figure_of(axes), axes, data)
 
 

@@ -60,9 +60,12 @@ class EffectView(View):
         return self._frame("balance", "term")
 
     def plot(self, *, ax: Axes | None = None) -> Plot:
-        """The love plot: sizes of the weighted differences; ``.data`` has the unweighted ones, too."""
-        sizes = [None if value is None else abs(value) for value in (row["weighted"] for row in self._plain["balance"])]
-        return love_plot(list(self.balance.index), sizes, self.balance, ax=ax)
+        """The love plot: sizes of the differences before and after weighting; ``.data`` has them with their signs."""
+        before, after = (
+            [None if row[kind] is None else abs(row[kind]) for row in self._plain["balance"]]
+            for kind in ("unweighted", "weighted")
+        )
+        return love_plot(list(self.balance.index), after, self.balance, before=before, ax=ax)
 
     def check(self) -> Checks:
         """Whether the weights balance the arms and rest on enough people, with advice."""
