@@ -2,7 +2,8 @@
 
 The event is a condition, a category of two levels of which the second is the event, or a whole number that is
 1 where the event was seen and 0 where the person was last seen without it (R's ``survival::Surv``; its coding
-by 1 and 2 is not taken, since which one is meant would have to be guessed).
+by 1 and 2 is not taken, since which one is meant would have to be guessed). With competing risks it is a category:
+one level for those last seen without any event, the others the causes (R's ``Surv`` of a factor).
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ __all__ = ["Observed", "check_survival", "observed"]
 class Observed:
     """When people were watched, each of shape (n,): after ``start`` (0 without late entry) up to ``stop``.
 
-    ``event`` is 1 where the event was seen at ``stop``, else 0. Rows of which ``usable`` is false hold a time
-    or event that is missing, negative, of another coding, or a stop that is not after the start.
+    ``event`` is 1 where the event was seen at ``stop``, else 0; with causes it is the level's place. Rows of which
+    ``usable`` is false hold a time or event that is missing, negative, of another coding, or a stop that is not after
+    the start.
     """
 
     start: FloatArray
@@ -36,8 +38,8 @@ class Observed:
     usable: BoolArray
 
 
-def check_survival(formula: Formula, variables: Variables) -> None:
-    """Refuse a ``Surv()`` whose times are no numbers or whose event is no event.
+def check_survival(formula: Formula, variables: Variables, *, causes: bool = False) -> None:
+    """Refuse a ``Surv()`` whose times are no numbers or whose event is no event (with ``causes``: no category).
 
     Raises
     ------
@@ -49,7 +51,9 @@ def check_survival(formula: Formula, variables: Variables) -> None:
         if check_numeric(time, variables).type == "boolean":
             raise fault("a time is a number, not a condition", at=time)
     found = check_expression(event, variables)
-    if found.type == "category" and len(found.levels) == 2:
+    if causes and found.type != "category":
+        raise fault("with competing risks the event is a category", at=event, fix="name one: censored, relapse, died")
+    if found.type == "category" and (causes or len(found.levels) == 2):
         return
     if found.type not in ("boolean", "integer"):
         raise fault(
@@ -59,8 +63,10 @@ def check_survival(formula: Formula, variables: Variables) -> None:
         )
 
 
-def observed(formula: Formula, columns: Mapping[str, FloatArray], variables: Variables) -> Observed:
-    """Start, stop and event of each row.
+def observed(
+    formula: Formula, columns: Mapping[str, FloatArray], variables: Variables, *, causes: bool = False
+) -> Observed:
+    """Start, stop and event of each row; with ``causes`` the event is a category's level.
 
     Raises
     ------
@@ -76,12 +82,13 @@ def observed(formula: Formula, columns: Mapping[str, FloatArray], variables: Var
     >>> observed(parse_formula("Surv(days, dead) ~ 1"), rows, variables).usable.tolist()
     [True, True, False]
     """
-    check_survival(formula, variables)
+    check_survival(formula, variables, causes=causes)
     *times, event = (evaluate(part, columns, variables) for part in _parts(formula))
     stop = times[-1]
     start = times[0] if len(times) == 2 else np.zeros_like(stop)
     ordered = start < stop if len(times) == 2 else stop >= 0
-    return Observed(start, stop, event, ordered & np.isin(event, (0.0, 1.0)))
+    known = np.isfinite(event) if causes else np.isin(event, (0.0, 1.0))
+    return Observed(start, stop, event, ordered & known)
 
 
 def _parts(formula: Formula) -> tuple[Expr, ...]:

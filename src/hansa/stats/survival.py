@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from hansa.errors import MethodError, NotEstimable
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
 from hansa.stats.contract import Arguments, Cohorts, Method, Request
@@ -22,7 +21,7 @@ from hansa.stats.survival_arguments import CurveModel, groups_of, read_curves
 from hansa.stats.survival_curves import Curve, Table, curve_of, interval, restricted_mean
 from hansa.stats.survival_release import CELL, common_ends, ends_of
 from hansa.stats.survival_result import CurvePoint, Difference, GroupCurve, RestrictedMean, SurvivalResult
-from hansa.stats.survival_steps import EXTENT, MAX_TIMES, TABLE, cells_of
+from hansa.stats.survival_steps import EXTENT, TABLE, cells_of, times_of
 from hansa.stats.survival_tests import compare
 
 __all__ = ["METHOD", "SurvivalResult", "plan"]
@@ -51,34 +50,13 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> SurvivalResult:
     model = read_curves(arguments, cohorts.variables)
     base = {"formula": str(model.formula), "grid": model.grid}
     extent = cohorts.sum("survival.extent", Request(base))
-    times = _times(extent["sizes"], float(extent["unusable"]))
+    times = times_of(extent["sizes"], float(extent["unusable"]))
     totals = cohorts.sum("survival.table", Request({**base, "times": times}))
     strata, groups = cells_of(model.formula, cohorts.variables)
     counts = [np.rint(totals[name]).reshape(strata, groups, times) for name in ("entered", "left", "events")]
     tables = [Table(*(count[number] for count in counts)) for number in range(strata)]
     names = groups_of(model.formula, cohorts.variables)[1]
     return _result(model, tables, names, rounded=bool(extent["rounded"] > 0.5))
-
-
-def _times(sizes: FloatArray, unusable: float) -> int:
-    """How many times the grid needs, from the powers of two below which people's times lie."""
-    if unusable > 0.5:
-        raise MethodError(
-            "some rows cannot be used",
-            why="a time is missing or negative, a start is not before its stop on the grid, or an event is neither 0 "
-            "nor 1",
-            fix="take a finer grid where start and stop are rounded to the same time, or restrict the population",
-            field="grid",
-        )
-    seen = np.flatnonzero(sizes > 0.5)
-    if not len(seen):
-        raise NotEstimable("nobody is in the analysis set", fix="widen the population", field="population")
-    times = 1 << (int(seen[-1]) + 1)
-    if times > MAX_TIMES:
-        raise MethodError(
-            "the grid is too fine for these times", why=f"it has more than {MAX_TIMES} times", field="grid"
-        )
-    return times
 
 
 def _result(model: CurveModel, strata: Sequence[Table], names: Sequence[str], *, rounded: bool) -> SurvivalResult:

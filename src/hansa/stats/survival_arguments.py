@@ -16,7 +16,17 @@ from hansa.stats.arguments import level, no_others, one_of
 from hansa.stats.contract import Arguments
 from hansa.stats.cox_rows import stratum_levels
 
-__all__ = ["INTERVALS", "MAX_GROUPS", "WEIGHTINGS", "CurveModel", "curve_formula", "groups_of", "read_curves"]
+__all__ = [
+    "INTERVALS",
+    "MAX_GROUPS",
+    "WEIGHTINGS",
+    "CurveModel",
+    "curve_formula",
+    "grid_of",
+    "groups_of",
+    "number",
+    "read_curves",
+]
 
 INTERVALS: tuple[str, ...] = ("log", "log-log", "plain")
 WEIGHTINGS: tuple[str, ...] = ("logrank", "gehan", "tarone-ware", "fleming-harrington")
@@ -57,18 +67,20 @@ def read_curves(arguments: Arguments, variables: Mapping[str, Variable]) -> Curv
         raise StudyError(f"{weighting} weights have no rho and gamma", fix="take fleming-harrington", field="weighting")
     return CurveModel(
         formula,
-        _grid(arguments, formula, variables),
+        grid_of(arguments, formula, variables),
         one_of(arguments, "interval", INTERVALS, "log"),
         weighting,
-        _number(arguments, "rho", 0.0),
-        _number(arguments, "gamma", 0.0),
-        None if arguments.get("tau") is None else _number(arguments, "tau", 0.0),
+        number(arguments, "rho", 0.0),
+        number(arguments, "gamma", 0.0),
+        None if arguments.get("tau") is None else number(arguments, "tau", 0.0),
         level(arguments),
     )
 
 
-def curve_formula(text: Any, variables: Mapping[str, Variable]) -> Formula:
+def curve_formula(text: Any, variables: Mapping[str, Variable], *, causes: bool = False) -> Formula:
     """The formula of survival curves: times that stand in the dictionary, groups that are categories.
+
+    With ``causes`` the event is a category.
 
     Raises
     ------
@@ -78,7 +90,7 @@ def curve_formula(text: Any, variables: Mapping[str, Variable]) -> Formula:
     if not isinstance(text, str):
         raise StudyError("curves need a formula", fix="write Surv(time, event) ~ sex, say, or ~ 1", field="formula")
     formula = parse_formula(text)
-    check_survival(formula, variables)
+    check_survival(formula, variables, causes=causes)
     for time in (formula.survival or ())[:-1]:
         _check_time(time)
     if formula.offsets or formula.cluster is not None or not formula.intercept:
@@ -129,8 +141,14 @@ def _check_time(time: Expr) -> None:
         )
 
 
-def _grid(arguments: Arguments, formula: Formula, variables: Mapping[str, Variable]) -> float:
-    """The unit in which times are counted: 1 for whole numbers, else a power of ten that the study names."""
+def grid_of(arguments: Arguments, formula: Formula, variables: Mapping[str, Variable]) -> float:
+    """The unit in which times are counted: 1 for whole numbers, else a power of ten that the study names.
+
+    Raises
+    ------
+    StudyError
+        When it is needed and absent, or another number.
+    """
     times = (formula.survival or ())[:-1]
     whole = all(not isinstance(time, Name) or variables[time.name].type == "integer" for time in times)
     value = arguments.get("grid")
@@ -148,7 +166,14 @@ def _grid(arguments: Arguments, formula: Formula, variables: Mapping[str, Variab
     return float(value)
 
 
-def _number(arguments: Arguments, field: str, default: float) -> float:
+def number(arguments: Arguments, field: str, default: float) -> float:
+    """A finite number from 0 on; the default where it is absent.
+
+    Raises
+    ------
+    StudyError
+        When it is anything else.
+    """
     value = arguments.get(field, default)
     if value is None:
         return default

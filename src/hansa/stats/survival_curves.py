@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from hansa.model.exposure import BoolArray, FloatArray
 
-__all__ = ["Curve", "Table", "curve_of", "interval", "restricted_mean"]
+__all__ = ["Curve", "Table", "bounds", "curve_of", "interval", "restricted_mean"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +71,21 @@ def curve_of(table: Table, time: FloatArray) -> Curve:
 
 def interval(curve: Curve, kind: str, level: float) -> tuple[FloatArray, FloatArray]:
     """Bounds of survival, each of shape (T,): on the scale of S ("plain"), log S ("log") or log(-log S)."""
+    return bounds(curve.survival, np.sqrt(curve.log_variance), kind, level)
+
+
+def bounds(value: FloatArray, error: FloatArray, kind: str, level: float) -> tuple[FloatArray, FloatArray]:
+    """Bounds of probabilities whose logarithms have these standard errors, on the scale of the ``kind``."""
     z = float(ndtri(0.5 + level / 2))
-    survival, error = curve.survival, np.sqrt(curve.log_variance)
     if kind == "plain":
-        return np.clip(survival - z * survival * error, 0, 1), np.clip(survival + z * survival * error, 0, 1)
+        return np.clip(value - z * value * error, 0, 1), np.clip(value + z * value * error, 0, 1)
     if kind == "log":
-        return survival * np.exp(-z * error), np.minimum(survival * np.exp(z * error), 1.0)
+        return value * np.exp(-z * error), np.minimum(value * np.exp(z * error), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logarithm = np.log(survival)
+        logarithm = np.log(value)
         middle, half = np.log(-logarithm), z * error / np.abs(logarithm)
         lower, upper = np.exp(-np.exp(middle + half)), np.exp(-np.exp(middle - half))
-    whole = survival == 1
+    whole = value == 1
     return np.where(whole, 1.0, lower), np.where(whole, 1.0, upper)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from hansa.errors import MethodError
-from hansa.formula import Expr, Formula, evaluate, observed
+from hansa.errors import MethodError, NotEstimable
+from hansa.formula import Expr, Formula, Observed, evaluate, observed
 from hansa.formula.tree import Name
 from hansa.model import Variable
 from hansa.model.exposure import Exposure, FloatArray
@@ -21,7 +21,7 @@ from hansa.stats.cox_rows import stratum_levels
 from hansa.stats.design import reads
 from hansa.stats.survival_arguments import curve_formula, groups_of
 
-__all__ = ["EXTENT", "MAX_TIMES", "TABLE", "cells_of"]
+__all__ = ["EXTENT", "MAX_TIMES", "TABLE", "cells_of", "curve_rows", "dimensions_of", "set_of", "times_of"]
 
 MAX_TIMES = 40_000
 """How many times a grid may have."""
@@ -35,6 +35,35 @@ def cells_of(formula: Formula, variables: Mapping[str, Variable]) -> tuple[int, 
     return int(strata), len(groups_of(formula, variables)[1])
 
 
+def times_of(sizes: FloatArray, unusable: float) -> int:
+    """How many times the grid needs, from the powers of two below which people's times lie.
+
+    Raises
+    ------
+    MethodError
+        When rows cannot be used, or the grid is too fine.
+    NotEstimable
+        When nobody is in the analysis set.
+    """
+    if unusable > 0.5:
+        raise MethodError(
+            "some rows cannot be used",
+            why="a time is missing or negative, a start is not before its stop on the grid, or an event is none of "
+            "those that the formula means",
+            fix="take a finer grid where start and stop are rounded to the same time, or restrict the population",
+            field="grid",
+        )
+    seen = np.flatnonzero(sizes > 0.5)
+    if not len(seen):
+        raise NotEstimable("nobody is in the analysis set", fix="widen the population", field="population")
+    times = 1 << (int(seen[-1]) + 1)
+    if times > MAX_TIMES:
+        raise MethodError(
+            "the grid is too fine for these times", why=f"it has more than {MAX_TIMES} times", field="grid"
+        )
+    return times
+
+
 def _codes(expressions: Sequence[Expr], frame: Frame) -> FloatArray:
     code = np.zeros(frame.rows)
     for one in expressions:
@@ -43,12 +72,22 @@ def _codes(expressions: Sequence[Expr], frame: Frame) -> FloatArray:
 
 
 def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
-    """Per row its place in the table, entry, end and event; rows that cannot be used have no weight."""
     formula = curve_formula(arguments["formula"], frame.variables)
+    rows = curve_rows(frame, formula, arguments["grid"], observed(formula, frame.columns, frame.variables))
+    return {**rows, "shape": np.array(list(_dimensions(arguments, frame.variables).values()), dtype=np.float64)}
+
+
+def curve_rows(frame: Frame, formula: Formula, grid: float, seen: Observed) -> dict[str, FloatArray]:
+    """Per row its place in the table, entry, end and event; rows that cannot be used have no weight.
+
+    Raises
+    ------
+    MethodError
+        When the times are derived.
+    """
     _check_plain(formula, frame)
-    seen, late = observed(formula, frame.columns, frame.variables), len(formula.survival or ()) == 3
+    late = len(formula.survival or ()) == 3
     cell = _codes((*formula.strata, *groups_of(formula, frame.variables)[0]), frame)
-    grid = arguments["grid"]
     start, stop = np.rint(seen.start / grid), np.rint(seen.stop / grid)
     usable = seen.usable & np.isfinite(cell) & ((start < stop) if late else (stop >= 0))
     return {
@@ -56,7 +95,6 @@ def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
         "start": np.where(usable, start if late else -1.0, -1.0),
         "stop": np.where(usable, stop, 0.0),
         "event": np.where(usable, seen.event, 0.0),
-        "shape": np.array(list(_dimensions(arguments, frame.variables).values()), dtype=np.float64),
         "usable": usable.astype(np.float64),
         "rounded": (usable & (np.abs(stop * grid - seen.stop) > 1e-6 * grid)).astype(np.float64),
     }
@@ -74,37 +112,41 @@ def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
     """The groups, the event and the times, with their products: the events of each group."""
     formula = curve_formula(arguments["formula"], frame.variables)
     arrays = _build(frame, arguments)
-    expressions = (*groups_of(formula, frame.variables)[0], *formula.strata)
+    return (set_of(frame, formula, arrays, [(arrays["event"], "event")]),)
+
+
+def set_of(frame: Frame, formula: Formula, arrays: Arrays, events: Sequence[tuple[FloatArray, str]]) -> Exposure:
+    """The analysis set of curves: groups, strata, columns of events with their names, and times."""
     described: list[tuple[FloatArray, str, bool, bool, bool]] = []
-    for one in expressions:
+    for one in (*groups_of(formula, frame.variables)[0], *formula.strata):
         code = evaluate(one, frame.columns, frame.variables)
         plain = _is_plain(one, frame)
         arm = plain and one not in formula.strata
         for number, level in enumerate(stratum_levels(one, frame.variables)):
             described.append(((code == number).astype(np.float64), f"{one}={level}", not plain, True, arm))
     assert formula.survival is not None
-    described.append((arrays["event"], "event", not _is_plain(formula.survival[-1], frame), True, False))
+    cut = not _is_plain(formula.survival[-1], frame)
+    described.extend((values, name, cut, True, False) for values, name in events)
     described.append((arrays["stop"], str(formula.survival[-2]), False, False, False))
     if len(formula.survival) == 3:
         described.append((np.maximum(arrays["start"], 0.0), str(formula.survival[0]), False, False, False))
     values, names, derived, indicator, strata = zip(*described, strict=True)
-    return (
-        Exposure(
-            name="curves",
-            rows=arrays["usable"] > 0,
-            columns=np.column_stack(values),
-            names=names,
-            derived=derived,
-            strata=strata,
-            variables=formula.names,
-            products=True,
-            indicator=indicator,
-            scaled=True,
-        ),
+    return Exposure(
+        name="curves",
+        rows=arrays["usable"] > 0,
+        columns=np.column_stack(values),
+        names=names,
+        derived=derived,
+        strata=strata,
+        variables=formula.names,
+        products=True,
+        indicator=indicator,
+        scaled=True,
     )
 
 
 def _is_plain(expression: Expr, frame: Frame) -> bool:
+    """Whether it is a variable of the dictionary, not one that the study derived."""
     return isinstance(expression, Name) and expression.name not in frame.derived
 
 
@@ -137,10 +179,21 @@ def _table(arrays: Arrays, _inputs: Inputs) -> dict[str, Any]:
 
 def _dimensions(arguments: Arguments, variables: Mapping[str, Variable]) -> dict[str, int]:
     strata, groups = cells_of(curve_formula(arguments["formula"], variables), variables)
+    return dimensions_of(strata * groups, arguments)
+
+
+def dimensions_of(cells: int, arguments: Arguments) -> dict[str, int]:
+    """How many cells and times a table has.
+
+    Raises
+    ------
+    MethodError
+        When the times asked for are too many.
+    """
     times = int(arguments.get("times", 1))
     if not 0 < times <= MAX_TIMES:
         raise MethodError("the grid has too many times", why=f"at most {MAX_TIMES}", fix="take a coarser grid")
-    return {"cells": strata * groups, "times": times}
+    return {"cells": cells, "times": times}
 
 
 _EXPOSED_BY = ("formula", "grid")
