@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from hansa.client.results import (
+    CompetingView,
     CorrelationView,
     CoxFit,
     CrosstabView,
@@ -128,6 +129,27 @@ class Questions:
             arguments |= {"rho": rho, "gamma": gamma}
         arguments |= {name: value for name, value in (("grid", grid), ("tau", tau)) if value is not None}
         return self._question(SurvivalView, "survival", arguments, keywords)
+
+    def competing_risks(
+        self,
+        formula: str,
+        *,
+        censored: str | None = None,
+        grid: float | None = None,
+        interval: str = "log",
+        rho: float = 0.0,
+        level: float = 0.95,
+        **keywords: Any,
+    ) -> CompetingView:
+        """The cumulative incidence of each cause in groups over all cohorts, with Gray's tests between them.
+
+        ``formula`` is ``Surv(time, status) ~ arm``, or ``~ 1``. ``status`` is a category: its level ``censored`` (by
+        default the first) for those last seen without any event, the others the causes.
+        """
+        arguments: dict[str, Any] = {"formula": formula, "interval": interval, "rho": rho, "level": level}
+        optional = {"censored": censored, "grid": grid}
+        arguments |= {name: value for name, value in optional.items() if value is not None}
+        return self._question(CompetingView, "competing_risks", arguments, keywords)
 
     def effect(
         self,

@@ -17,27 +17,45 @@ if TYPE_CHECKING:  # see style
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["CurveLine", "survival_plot"]
+__all__ = [
+    "COLOURS",
+    "HEIGHT",
+    "LEFT",
+    "MARGIN",
+    "RIGHT",
+    "ROW",
+    "TIMES",
+    "CurveLine",
+    "RiskRow",
+    "survival_plot",
+    "write_numbers",
+]
 
-_COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_ROW = 0.17
-_MARGIN = 0.55
-_HEIGHT = 3.2
-_LEFT, _RIGHT = 0.2, 0.02
-_TIMES = 6
+COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+ROW = 0.17
+MARGIN = 0.55
+HEIGHT = 3.2
+LEFT, RIGHT = 0.2, 0.02
+TIMES = 6
 
 
-@dataclass(frozen=True)
-class CurveLine:
-    """One group: at each shown time survival, its bounds and who is still at risk; it begins at 0 with everybody."""
+@dataclass(frozen=True, kw_only=True)
+class RiskRow:
+    """One group: at each shown time who is still at risk; it begins at 0 with everybody."""
 
     group: str
     people: int
     times: tuple[float, ...]
+    at_risk: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveLine(RiskRow):
+    """One group's survival at each shown time, with its bounds."""
+
     survival: tuple[float, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
-    at_risk: tuple[int, ...]
 
 
 def survival_plot(
@@ -45,22 +63,22 @@ def survival_plot(
 ) -> Plot:
     """Curves through the shown points, bands about them, and the numbers at risk at the ticks."""
     rows = len(lines) + 1 + len(notes)
-    height = _HEIGHT + _MARGIN + _ROW * rows
+    height = HEIGHT + MARGIN + ROW * rows
     with canvas(ax, 6.0, height) as axes:
         if ax is None:
-            bottom = (_MARGIN + _ROW * rows) / height
-            axes.set_position((_LEFT, bottom, 1 - _LEFT - _RIGHT, 0.97 - bottom))
+            bottom = (MARGIN + ROW * rows) / height
+            axes.set_position((LEFT, bottom, 1 - LEFT - RIGHT, 0.97 - bottom))
         for place, line in enumerate(lines):
-            _draw(axes, line, _COLOURS[place % len(_COLOURS)], dashed=place >= len(_COLOURS))
+            _draw(axes, line, COLOURS[place % len(COLOURS)], dashed=place >= len(COLOURS))
         last = max((line.times[-1] for line in lines), default=1.0)
         axes.set(xlim=(0, last * 1.02), ylim=(0, 1.02))
         axes.set_xlabel(what)
         axes.set_ylabel("Survival")
-        axes.locator_params(axis="x", nbins=_TIMES)
+        axes.locator_params(axis="x", nbins=TIMES)
         frame(axes, "left", "bottom")
         if len(lines) > 1:
             axes.legend(frameon=False, loc="best", fontsize=TEXT)
-        _numbers(axes, lines, notes, height)
+        write_numbers(axes, lines, notes, height)
         return Plot(figure_of(axes), axes, data)
 
 
@@ -72,16 +90,16 @@ def _draw(axes: Axes, line: CurveLine, colour: str, *, dashed: bool) -> None:
     axes.plot(line.times, line.survival, "o", color=colour, markersize=2.2)
 
 
-def _numbers(axes: Axes, lines: Sequence[CurveLine], notes: Sequence[str], height: float) -> None:
-    """Those still at risk at the last shown time up to each tick, and the notes below."""
+def write_numbers(axes: Axes, lines: Sequence[RiskRow], notes: Sequence[str], height: float) -> None:
+    """Write those still at risk at the last shown time up to each tick, and the notes below."""
     inch = 1 / (axes.get_position().height * height)
-    top = -(_MARGIN - 0.05) * inch
+    top = -(MARGIN - 0.05) * inch
     low, high = axes.get_xlim()
     ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
     _write(axes, -0.045, top, "Still at risk", colour=GREY)
     for place, line in enumerate(lines, 1):
-        down = top - place * _ROW * inch
-        _write(axes, -0.045, down, line.group, colour=_COLOURS[(place - 1) % len(_COLOURS)])
+        down = top - place * ROW * inch
+        _write(axes, -0.045, down, line.group, colour=COLOURS[(place - 1) % len(COLOURS)])
         for tick in ticks:
             axes.text(
                 (tick - low) / (high - low),
@@ -97,7 +115,7 @@ def _numbers(axes: Axes, lines: Sequence[CurveLine], notes: Sequence[str], heigh
     for place, note in enumerate(notes, len(lines) + 1):
         axes.text(
             -0.24,
-            top - place * _ROW * inch,
+            top - place * ROW * inch,
             note,
             transform=axes.transAxes,
             ha="left",
@@ -113,7 +131,7 @@ def _write(axes: Axes, x: float, y: float, said: str, *, colour: str) -> None:
               parse_math=False)  # fmt: skip
 
 
-def _at(line: CurveLine, time: float) -> str:
+def _at(line: RiskRow, time: float) -> str:
     """Who is at risk after the last shown time up to this one; nothing where the curve has ended."""
     if line.times and time > line.times[-1]:
         return ""

@@ -1,5 +1,6 @@
 """Results as the researcher holds them."""
 
+from hansa.client.results.competing import CompetingView
 from hansa.client.results.correlation import CorrelationView
 from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
 from hansa.client.results.cox import CoxFit
@@ -16,6 +17,7 @@ from hansa.client.results.validation import ValidationView
 from hansa.client.results.view import View
 
 __all__ = [
+    "CompetingView",
     "CorrelationView",
     "CoxFit",
     "CrosstabView",

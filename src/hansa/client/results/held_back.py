@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HeldBack", "as_frame", "of_baseline", "of_curves", "of_sites"]
+__all__ = ["HeldBack", "as_frame", "of_baseline", "of_curves", "of_incidence", "of_sites"]
 
 _INTERVALS = "intervals of curves"
 _NEVER = "there is no time by which 5 had the event and 10 left"
 _FEW = "fewer than 5 had the event, or fewer than 10 left"
+_FEW_CAUSES = f"{_FEW}, or from 1 to 4 had an event of one cause"
 
 
 class HeldBack(NamedTuple):
@@ -43,6 +44,22 @@ def of_curves(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
     yield HeldBack("times between those shown", _INTERVALS, f"between two that are nearer to each other {_FEW}")
     if plain["tau"] is None:
         yield HeldBack("restricted means", _INTERVALS, "no time may be shown of all groups")
+
+
+def of_incidence(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
+    """Of competing risks: times between which too few leave in some way, and causes of few people."""
+    for group in plain["groups"]:
+        name = group["group"]
+        if not group["risk"]:
+            yield HeldBack(f"incidence in {name}", _INTERVALS, f"{_NEVER}, and of each cause none or 5")
+            continue
+        for curve in group["curves"]:
+            if curve["events"] is None:
+                yield HeldBack(f"incidence of {curve['cause']} in {name}", _INTERVALS, "fewer than 5 had it")
+        last = group["risk"][-1]
+        if last["at_risk"]:
+            yield HeldBack(f"incidence in {name} after {last['time']:g}", _INTERVALS, f"since then {_FEW_CAUSES}")
+    yield HeldBack("times between those shown", _INTERVALS, f"between two that are nearer to each other {_FEW_CAUSES}")
 
 
 def of_baseline(plain: Mapping[str, Any]) -> Iterator[HeldBack]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hansa.client.results.competing import CompetingView
 from hansa.client.results.correlation import CorrelationView
 from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
 from hansa.client.results.cox import CoxFit
@@ -33,6 +34,7 @@ _VIEWS: Mapping[str, type[View]] = {
     "correlation/1": CorrelationView,
     "flow/1": FlowView,
     "survival/1": SurvivalView,
+    "competing_risks/1": CompetingView,
     "effect/1": EffectView,
     "validation/1": ValidationView,
 }
