@@ -46,9 +46,9 @@ def mgus() -> dict[str, FloatArray]:
     return {
         "time": np.where(progressed, data["ptime"], data["futime"]).astype(np.float64),
         "status": np.where(progressed, 1, 2 * data["death"]).astype(np.float64),
-        "sex": (data["sex"] == "M").to_numpy(dtype=np.float64),
-        "old": np.digitize(data["age"], [60, 75]).astype(np.float64),
-        "early": (data["dxyr"] >= 1980).to_numpy(dtype=np.float64),
+        "sex": np.where(data["sex"] == "M", 1.0, 0.0),
+        "old": np.searchsorted([60, 75], data["age"], side="right").astype(np.float64),
+        "early": np.where(data["dxyr"] >= 1980, 1.0, 0.0),
     }
 
 

@@ -11,7 +11,7 @@ from hansa.client.plots.survival import RiskRow
 from hansa.client.results.held_back import HeldBack, of_incidence
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
-from hansa.client.tables.numbers import BLANK, count, fixed, p_value, significant
+from hansa.client.tables.numbers import count, fixed, p_value, significant
 from hansa.errors import StudyError
 from hansa.version import __version__
 
@@ -26,7 +26,8 @@ __all__ = ["CompetingView"]
 _COLUMNS = ("at_risk", "left", "events", "incidence", "se", "lower", "upper")
 _AT_RISK = "At risk: people still watched after that time and without any of the events."
 _ENDS = (
-    "Shown are times by which, since the one before, 5 had any of the events and 10 left, and of each cause none or 5."
+    "Shown are times by which, since the one before, 5 had any of the events and 10 left, "
+    "and of each cause none or at least 5."
 )
 
 
@@ -173,13 +174,7 @@ class CompetingView(View):
     def _tests_table(self) -> TableData:
         if not self._compared:
             raise StudyError("no groups are compared", fix="name a grouping variable", field="kind")
-        rows = tuple(
-            Row(
-                one["cause"],
-                (significant(one["test"]["statistic"], 4), count(one["test"]["df"]), p_value(one["test"]["p"])),
-            )
-            for one in self._compared
-        )
+        rows = tuple(_test_row(one["cause"], one["test"]) for one in self._compared)
         return TableData(f"{self.title}: Gray's tests", ("Cause", "χ²", "df", "p"), rows, ())
 
 
@@ -207,11 +202,15 @@ def _line(place: int, number: int, curve: Mapping[str, Any], group: str | None) 
 
 
 def _point_row(risk: Mapping[str, Any], point: Mapping[str, Any]) -> Row:
-    bounds = BLANK if point["lower"] is None else f"({fixed(point['lower'], 3)} to {fixed(point['upper'], 3)})"
-    shown = f"{fixed(point['incidence'], 3)} {bounds}"
-    return Row(
-        f"{point['time']:g}", (count(risk["at_risk"]), count(point["events"]), shown, significant(point["se"])), 1
-    )
+    shown = fixed(point["incidence"], 3)
+    if point["lower"] is not None:
+        shown += f" ({fixed(point['lower'], 3)} to {fixed(point['upper'], 3)})"
+    cells = (count(risk["at_risk"]), count(point["events"]), shown, significant(point["se"]))
+    return Row(f"{point['time']:g}", cells, 1)
+
+
+def _test_row(cause: str, test: Mapping[str, Any]) -> Row:
+    return Row(cause, (significant(test["statistic"], 4), count(test["df"]), p_value(test["p"])))
 
 
 def _listed(names: list[str]) -> str:

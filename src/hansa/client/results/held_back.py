@@ -51,7 +51,7 @@ def of_incidence(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
     for group in plain["groups"]:
         name = group["group"]
         if not group["risk"]:
-            yield HeldBack(f"incidence in {name}", _INTERVALS, f"{_NEVER}, and of each cause none or 5")
+            yield HeldBack(f"incidence in {name}", _INTERVALS, f"{_NEVER}, and of each cause none or at least 5")
             continue
         for curve in group["curves"]:
             if curve["events"] is None:
