@@ -179,7 +179,8 @@ def test_between_shown_times_each_cause_has_none_or_enough_however_they_are_spli
         for curve in group.curves:
             assert curve.events is None or curve.events == 0 or curve.events >= CELL
             assert [point.time for point in curve.points] in ([point.time for point in group.risk], [])
-            between = np.diff([0, *(point.events for point in curve.points)])
+            rest = [curve.events] if curve.points and curve.events is not None else []
+            between = np.diff([0, *(point.events for point in curve.points), *rest])
             assert ((between == 0) | (between >= CELL)).all()
 
 
@@ -219,7 +220,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[HansaError], str]] = {
     "late entry": ({"formula": "Surv(entry, time, status) ~ g"}, StudyError, "late entry"),
     "a shifted time": ({"formula": "Surv(time + 1, status) ~ g"}, StudyError, "variables of the dictionary"),
     "an unknown censored level": ({"formula": "Surv(time, status) ~ g", "censored": "x"}, StudyError, "no censored x"),
-    "a negative rho": ({**ASKED, "rho": -1}, StudyError, "from 0 on"),
+    "a rho that leaves the first event alone": ({**ASKED, "rho": 1e6}, StudyError, "no such test"),
     "no grid": ({"formula": "Surv(years, status) ~ g"}, StudyError, "grid is needed"),
     "a grid that is too fine": ({**ASKED, "grid": 1e-6}, MethodError, "too fine"),
     "a number as group": ({"formula": "Surv(time, status) ~ entry"}, StudyError, "categories and conditions"),

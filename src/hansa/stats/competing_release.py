@@ -2,9 +2,10 @@
 
 The ends are among those of the survival curve of any event (:mod:`hansa.stats.survival_release`), so that the two
 results together tell of no shorter interval than the curve does. Of these, an end is kept where each cause that is
-shown had no event since the last one or at least a cell, and where nobody is left at risk or at least a cell. One
-common row of ends serves all causes of a group: ends of their own would differ by a day, and those who left on it.
-A cause with fewer events than a cell is not shown, and counts among those who left for other reasons.
+shown had no event since the last one or at least a cell, where the same holds for its events still to come (totals
+less what is shown tell of them), and where nobody is left at risk or at least a cell. One common row of ends serves
+all causes of a group: ends of their own would differ by a day, and tell who left on it. A cause with fewer events
+than a cell is not shown, and counts among those who left for other reasons.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def competing_ends(left: FloatArray) -> NDArray[np.intp]:
     remaining = gone.sum() - np.cumsum(gone)
     ends, past = list[int](), np.zeros(len(events))
     for place in ends_of(Table(np.zeros_like(gone), gone, left[1:].sum(axis=0))).tolist():
-        if _enough(events[:, place] - past).all() and _enough(remaining[place]):
+        parts = events[:, place] - past, events[:, -1] - events[:, place], remaining[place : place + 1]
+        if _enough(np.concatenate(parts)).all():
             ends.append(place)
             past = events[:, place]
     return np.array(ends, dtype=np.intp)

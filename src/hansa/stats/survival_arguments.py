@@ -24,7 +24,6 @@ __all__ = [
     "curve_formula",
     "grid_of",
     "groups_of",
-    "number",
     "read_curves",
 ]
 
@@ -70,9 +69,9 @@ def read_curves(arguments: Arguments, variables: Mapping[str, Variable]) -> Curv
         grid_of(arguments, formula, variables),
         one_of(arguments, "interval", INTERVALS, "log"),
         weighting,
-        number(arguments, "rho", 0.0),
-        number(arguments, "gamma", 0.0),
-        None if arguments.get("tau") is None else number(arguments, "tau", 0.0),
+        _number(arguments, "rho", 0.0),
+        _number(arguments, "gamma", 0.0),
+        None if arguments.get("tau") is None else _number(arguments, "tau", 0.0),
         level(arguments),
     )
 
@@ -166,14 +165,7 @@ def grid_of(arguments: Arguments, formula: Formula, variables: Mapping[str, Vari
     return float(value)
 
 
-def number(arguments: Arguments, field: str, default: float) -> float:
-    """A finite number from 0 on; the default where it is absent.
-
-    Raises
-    ------
-    StudyError
-        When it is anything else.
-    """
+def _number(arguments: Arguments, field: str, default: float) -> float:
     value = arguments.get(field, default)
     if value is None:
         return default
