@@ -135,7 +135,7 @@ INPUTS: dict[str, dict[str, Any]] = {
     "cox.round": {"beta": [8.0, 0.0]},
     "cox.meat": {"beta": [8.0, 0.0]},
     "cox.pairs": {"beta": [8.0, 0.0]},
-    "cox.proportional": {"beta": [8.0, 0.0], "time": 0.0, "centre": 0.0, "scale": 1.0},
+    "cox.proportional": {"beta": [8.0, 0.0], "centre": [0.0, 0.0], "scale": [1.0, 1.0]},
     "cox.risks": {"beta": [8.0, 0.0]},
     "cox.moments": {"beta": [8.0, 0.0]},
     "cox.hazards": {

@@ -85,9 +85,9 @@ class Partial:
     def mean(self) -> FloatArray:
         """Per term, the mean covariates of its risk set, shape (d, p)."""
         terms, x = self.terms, self.rows["x"]
-        total = at_risk(self.rows, self.risk, x)[terms.at]
+        total = at_risk(self.rows, self.risk, x).take(terms.at, axis=0)
         if terms.part.any():
-            total -= terms.part[:, None] * self._deaths(self.risk, x)[terms.at]
+            total -= terms.part[:, None] * self._deaths(self.risk, x).take(terms.at, axis=0)
         total /= self.denominator[:, None]
         return total
 
@@ -141,19 +141,22 @@ class Partial:
         within = gram_of(x, np.maximum(expected, 0.0)) if factor is None else (x * expected[:, None]).T @ x
         return np.asarray(within - between)
 
-    def weights(self, further: FloatArray) -> FloatArray:
-        """What a round's inputs put on people, in the order of the node's rows: risk and one more, shape (n, 2).
+    def weights(self, *further: FloatArray) -> FloatArray:
+        """What a round's inputs put on people, in the order of the node's rows: risk and others, shape (n, 1 + k).
 
         Rows that are in no risk set are shown with the median risk, so that they do not stand out.
         """
-        usual = float(np.median(self.risk)) if len(self.risk) else 0.0
-        found = np.tile([usual, 0.0], (int(self.rows["rows"][0]), 1))
-        found[self.rows["order"].astype(np.intp)] = np.stack([self.risk, further], axis=1)
+        found = np.zeros((int(self.rows["rows"][0]), 1 + len(further)))
+        if 0 < len(self.risk) < len(found):
+            found[:, 0] = np.median(self.risk)
+        order = self.rows["order"].astype(np.intp)
+        for place, column in enumerate((self.risk, *further)):
+            found[order, place] = column
         return found
 
     def _deaths(self, weight: FloatArray, values: FloatArray | None = None) -> FloatArray:
         died, events = self.died, len(self.rows["time"])
-        return summed(self._death_time, weight[died], events, None if values is None else values[died])
+        return summed(self._death_time, weight[died], events, None if values is None else values.take(died, axis=0))
 
     def _prior(self, which: Order) -> FloatArray:
         return self.rows["prior"][which] if "prior" in self.rows else np.ones(len(which))
