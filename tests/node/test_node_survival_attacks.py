@@ -136,6 +136,7 @@ INPUTS: dict[str, dict[str, Any]] = {
     "cox.meat": {"beta": [8.0, 0.0]},
     "cox.pairs": {"beta": [8.0, 0.0]},
     "cox.proportional": {"beta": [8.0, 0.0], "centre": [0.0, 0.0], "scale": [1.0, 1.0]},
+    "cox.penalty": {"beta": [8.0, 0.0], "inverse": np.eye(2)},
     "cox.risks": {"beta": [8.0, 0.0]},
     "cox.moments": {"beta": [8.0, 0.0]},
     "cox.hazards": {
@@ -226,3 +227,31 @@ def test_daily_counts_are_not_in_the_result() -> None:
 def test_the_dictionary_of_these_frames_knows_times_and_events() -> None:
     known = infer_dictionary(frames()).by_name
     assert (known["days"].type, known["dead"].type) in {("number", "boolean"), ("integer", "boolean")}
+
+
+def _one_apart() -> LocalLeague:
+    """The marker follows age closely, but for one person of 99."""
+    found = frames()
+    for node, frame in found.items():
+        noise = np.random.default_rng(len(node)).normal(0, 0.01, len(frame))
+        found[node] = frame.assign(marker=np.where(frame["age"] > 90, frame["age"] + 40, frame["age"] + noise))
+    return local(found)
+
+
+def _pulled(lg: LocalLeague) -> object:
+    across = np.array([1.0, -1.0])
+    return _posed(lg)("cox.penalty", beta=[0.0, 0.0], inverse=np.outer(across, across))
+
+
+def test_a_matrix_under_which_one_person_pulls_is_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(_pulled, _one_apart()) == "disclosure"
+    without(monkeypatch, "exposures")
+    assert _pulled(_one_apart()) is not None
+
+
+def test_an_honest_firth_and_ridge_are_answered() -> None:
+    lg = league()
+    firth = lg.cox("Surv(days, dead) ~ age + marker", penalty="firth")
+    ridge = lg.cox("Surv(days, dead) ~ age + marker", penalty="ridge", theta=5)
+    assert firth.plain["statistic_kind"] == "chi2"
+    assert 0 < ridge.plain["df"] < 2

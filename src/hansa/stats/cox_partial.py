@@ -91,6 +91,12 @@ class Partial:
         total /= self.denominator[:, None]
         return total
 
+    def mean_of(self, values: FloatArray) -> FloatArray:
+        """Per term, the mean of values (m,) over its risk set, shape (d,)."""
+        weighed, terms = self.risk * values, self.terms
+        total = at_risk(self.rows, weighed)[terms.at] - terms.part * self._deaths(weighed)[terms.at]
+        return np.asarray(total / self.denominator)
+
     @property
     def loglik(self) -> float:
         """The log partial likelihood."""

@@ -29,9 +29,13 @@ class CoxResult(Result):
     likelihood-ratio, Wald and score tests that all coefficients are zero; with weights of people sampled the
     likelihood is none, and the first is missing. ``aic`` and ``bic`` take the partial likelihood, ``bic`` with
     the number of events.
+
+    With ``penalty`` "firth" the log-likelihoods are penalised, the tests and intervals of ``terms`` those of the
+    profile, and ``wald_terms`` has Wald's; AIC and BIC are none. With "ridge" of strength ``theta``, ``df`` are the
+    effective degrees of freedom, and ``model_errors`` those of an estimator that is drawn towards zero.
     """
 
-    schema: ClassVar[str] = "cox/1.0"
+    schema: ClassVar[str] = "cox/1.1"
     formula: str
     baseline: str
     grid: float | None
@@ -45,11 +49,11 @@ class CoxResult(Result):
     level: float
     n: int
     events: int
-    df: int
+    df: float
     loglik: float
     null_loglik: float
-    aic: float
-    bic: float
+    aic: float | None
+    bic: float | None
     tests: tuple[Test, ...]
     covariance_terms: tuple[str, ...]
     covariance: tuple[tuple[float, ...], ...]
@@ -66,6 +70,9 @@ class CoxResult(Result):
     knots: tuple[str, ...]
     dropped_levels: tuple[str, ...]
     facts: Mapping[str, Any] = field(hash=False)
+    penalty: str | None = None
+    theta: float | None = None
+    wald_terms: tuple[Term, ...] = ()
 
     @property
     def by_name(self) -> dict[str, Term]:
@@ -84,7 +91,8 @@ def read_cox_result(plain: Mapping[str, Any]) -> CoxResult:
     given = {name: value for name, value in plain.items() if name in known}
     fields: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
     fields["covariance"] = tuple(map(tuple, fields["covariance"]))
-    fields["terms"] = tuple(Term(**term) for term in fields["terms"])
+    for kind in fields.keys() & {"terms", "wald_terms"}:
+        fields[kind] = tuple(Term(**term) for term in fields[kind])
     fields["tests"] = tuple(map(_test, fields["tests"]))
     fields["proportional"] = tuple(map(_proportional, fields["proportional"]))
     fields["baseline_hazards"] = tuple(map(_hazard, fields["baseline_hazards"]))
