@@ -123,6 +123,9 @@ def test_a_pooled_baseline_predicts_survival_with_intervals(league: hansa.LocalL
     pooled = league.cox(FORMULA, baseline="pooled")
     people = pd.DataFrame({"age": [40, 80], "size": ["<=20", ">50"], "nodes": [0, 10]}, index=["low", "high"])
     found = pooled.survival(people)
+    drawn = pooled.plot_survival(people)
+    assert drawn.data.equals(found)
+    assert drawn.axes.get_legend_handles_labels()[1] == ["low", "high"]
     assert list(found.columns) == ["survival", "lower", "upper", "cumulative_hazard", "se"]
     low, high = (found.xs(person, level="person")["survival"].to_numpy() for person in ("low", "high"))
     assert (low > high).all()

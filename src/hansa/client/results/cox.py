@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hansa.client.plots.survival import predicted_plot
 from hansa.client.results.checks import Checks
 from hansa.client.results.coefficients import (
     coefficient_columns,
@@ -15,10 +16,11 @@ from hansa.client.results.coefficients import (
     terms_frame,
 )
 from hansa.client.results.held_back import HeldBack, of_baseline
-from hansa.client.results.prediction import hazard_ratios, survival_of
+from hansa.client.results.prediction import hazard_ratios, predicted_curves, survival_of
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import count, fixed, p_value, significant
+from hansa.formula import parse_formula
 from hansa.stats.cox_result import CoxResult, nested, read_cox_result
 from hansa.stats.glm_result import Test, wald
 from hansa.version import __version__
@@ -198,6 +200,18 @@ class CoxFit(View):
             For a term that the model does not have.
         """
         return terms_forest(self._result, self.summary, terms, ax=ax)
+
+    def plot_survival(self, people: pd.DataFrame | Mapping[str, Any], *, ax: Axes | None = None) -> Plot:
+        """The curves of :meth:`survival` with their bands, named by the rows' labels.
+
+        Raises
+        ------
+        StudyError
+            As :meth:`survival`.
+        """
+        found = self.survival(people)
+        time = (parse_formula(self._result.formula).survival or ())[-2]
+        return predicted_plot(predicted_curves(found), str(time), found, ax=ax)
 
     @cached_property
     def _result(self) -> CoxResult:
