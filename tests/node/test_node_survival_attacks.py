@@ -255,3 +255,42 @@ def test_an_honest_firth_and_ridge_are_answered() -> None:
     ridge = lg.cox("Surv(days, dead) ~ age + marker", penalty="ridge", theta=5)
     assert firth.plain["statistic_kind"] == "chi2"
     assert 0 < ridge.plain["df"] < 2
+
+
+def _competing(lg: LocalLeague) -> object:
+    """A hub that asks a round of an honest Fine-Gray model at a beta of its own."""
+    formula = "Surv(days, ended) ~ age + marker"
+    study = lg.study({"q": Analysis(method="fine_gray", arguments={"formula": formula, "cause": "dead"})})
+    lg.submit(study)
+    run, question = hub_run(lg, study, "q")
+    (step,) = [step for step in question.method.steps if step.name == "fine_gray.round"]
+    arguments: dict[str, Any] = {
+        "formula": "Surv(days, ended == 'dead') ~ age + marker",
+        "facts": {},
+        "weights": None,
+        "scale": [0.03125, 0.03125],
+        "time_scale": 2.0**-9,
+        "mix": None,
+        "ties": "efron",
+        "by_node": False,
+    }
+    return run.sum(step, Request(arguments), {"beta": np.array([8.0, 0.0])})
+
+
+def _competing_league() -> LocalLeague:
+    found = {}
+    for node, frame in frames().items():
+        ended = np.where(frame["dead"], "dead", np.where(np.arange(len(frame)) % 3 == 0, "moved", "watched"))
+        found[node] = frame.drop(columns="dead").assign(ended=ended)
+    dictionary = infer_dictionary(found)
+    variables = [
+        one.model_copy(update={"levels": ("watched", "dead", "moved")}) if one.name == "ended" else one
+        for one in dictionary.variables
+    ]
+    return local(found, dictionary.model_copy(update={"variables": tuple(variables)}))
+
+
+def test_a_chosen_beta_of_a_competing_risk_is_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(_competing, _competing_league()) == "disclosure"
+    without(monkeypatch, "exposures")
+    assert _competing(_competing_league()) is not None

@@ -11,6 +11,7 @@ from hansa.client.results import (
     CrosstabView,
     Description,
     EffectView,
+    FineGrayFit,
     FlowView,
     GlmFit,
     HistogramView,
@@ -106,6 +107,17 @@ class Questions:
         if weights is not None:
             arguments |= {"weights": weights, "weights_type": weights_type}
         return self._question(CoxFit, "cox", arguments, keywords)
+
+    def fine_gray(
+        self, formula: str, cause: str, *, ties: str = "efron", level: float = 0.95, **keywords: Any
+    ) -> FineGrayFit:
+        """Fine and Gray's model of the incidence of one cause where others compete, over all cohorts.
+
+        ``formula`` is ``Surv(time, status) ~ age + sex`` with a category whose first level is censoring; ``cause`` is
+        another of its levels.
+        """
+        arguments = {"formula": formula, "cause": cause, "ties": ties, "level": level}
+        return self._question(FineGrayFit, "fine_gray", arguments, keywords)
 
     def survival(
         self,

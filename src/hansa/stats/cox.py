@@ -25,14 +25,14 @@ from hansa.stats.cox_pooled import GridFitted, fit_grid
 from hansa.stats.cox_result import CoxResult
 from hansa.stats.cox_ridge import SPREAD
 from hansa.stats.cox_steps import MEANS, MEAT, ROUND, SIZES
-from hansa.stats.cox_tests import Proportional, concordance, proportional_tests
+from hansa.stats.cox_tests import Concordance, Proportional, concordance, proportional_tests
 from hansa.stats.design import dropped_in_words, knots_in_words
 from hansa.stats.firth_fit import profiled_term
 from hansa.stats.glm_basis import FACT_STEPS
 from hansa.stats.glm_facts import pooled_facts
 from hansa.stats.glm_result import Term, Test, as_rows, chi_square, term
 
-__all__ = ["METHOD", "CoxResult", "plan"]
+__all__ = ["METHOD", "CoxResult", "cox_result", "plan"]
 
 
 def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
@@ -71,10 +71,12 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
     facts = pooled_facts(cohorts, model.formula)
     design = resolve_design(model.formula, cohorts.variables, facts)
     fit = fit_grid if model.baseline == "pooled" else fit_firth if model.penalty == "firth" else fit_cox
-    return _result(model, design, fit(cohorts, model, design))
+    fitted = fit(cohorts, model, design)
+    return cox_result(model, design, fitted, concordance(fitted))
 
 
-def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
+def cox_result(model: CoxModel, design: Design, fitted: CoxFitted, ranked: Concordance | None) -> CoxResult:
+    """What the fit says."""
     problem, names, terms = fitted.problem, fitted.problem.names, _terms(model, fitted)
     kept = [name for name, keep in zip(names, problem.kept, strict=True) if keep]
     loglik, null, df = fitted.loglik, fitted.null_loglik, fitted.df
@@ -111,7 +113,7 @@ def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
         weights_type=model.weights_type,
         baseline_hazards=baseline_hazards(fitted) if isinstance(fitted, GridFitted) else (),
         proportional=_proportional(fitted),
-        concordance=concordance(fitted),
+        concordance=ranked,
         iterations=fitted.fit.iterations,
         aliased=tuple(name for name in names if name not in kept),
         knots=knots_in_words(design),

@@ -31,7 +31,7 @@ class CoxModel:
     """What is fitted: formula, handling of ties, whose baseline hazard, weights, errors, and penalty.
 
     ``theta`` is the strength of the ridge penalty. ``grid`` is the unit in which times are counted for a pooled
-    baseline hazard.
+    baseline hazard. ``steps`` is the first part of the names of the steps that are asked.
 
     ``by_node``: robust errors over nodes as clusters.
     """
@@ -47,6 +47,7 @@ class CoxModel:
     level: float
     penalty: str | None = None
     theta: float | None = None
+    steps: str = "cox"
 
 
 def read_cox(arguments: Arguments, variables: Mapping[str, Variable]) -> CoxModel:

@@ -57,7 +57,7 @@ class CoxProblem:
 
     def ask(self, beta: FloatArray) -> Totals:
         """One round at ``beta``, with the ridge penalty where there is one."""
-        return self.penalised(self.cohorts.sum("cox.round", self.request, beta=beta), beta)
+        return self.penalised(self.cohorts.sum(f"{self.model.steps}.round", self.request, beta=beta), beta)
 
     def penalised(self, totals: Totals, beta: FloatArray) -> Totals:
         """A round's totals with the ridge penalty where there is one."""
@@ -195,12 +195,12 @@ def _with(
 ) -> tuple[CoxProblem, BoolArray]:
     """The problem under this scaling, and which of its columns do not vary within risk sets."""
     base = {**arguments, "scale": scale.tolist()}
-    means = cohorts.sum("cox.means", Request(base))
+    means = cohorts.sum(f"{model.steps}.means", Request(base))
     check_means(means)
     request = Request({**base, "mix": None, "ties": model.ties, "by_node": model.by_node})
     ridge = None if model.theta is None else ridge_of(cohorts, Request(base), model.theta, float(means["weight"]))
     zero = np.zeros(len(scale))
-    totals = cohorts.sum("cox.round", request, beta=zero)
+    totals = cohorts.sum(f"{model.steps}.round", request, beta=zero)
     varying = np.diag(totals["gram"]) > _CONSTANT * means["events"]
     totals = totals if ridge is None else ridge.added(totals, zero)
     kept = varying & estimable(totals["gram"] * np.outer(varying, varying))
@@ -257,7 +257,7 @@ def _mixed(problem: CoxProblem) -> CoxProblem:
 def _robust(problem: CoxProblem, fit: Fit) -> tuple[FloatArray, int]:
     """The sandwich of Lin and Wei, and over how many clusters it was summed."""
     kept = problem.kept
-    totals = problem.cohorts.sum("cox.meat", problem.request, beta=fit.point.beta)
+    totals = problem.cohorts.sum(f"{problem.model.steps}.meat", problem.request, beta=fit.point.beta)
     clusters = round(float(totals["clusters"]))
     if problem.model.by_node and clusters < _FEWEST_CLUSTERS:
         raise StudyError(

@@ -115,12 +115,19 @@ class Partial:
         """
         risk = self.risk if values.ndim == 1 else self.risk[:, None]
         part = self.terms.part if values.ndim == 1 else self.terms.part[:, None]
-        events = len(self.rows["time"])
-        total = np.zeros((events + 1, *values.shape[1:]))
-        np.cumsum(self._by_time(values), axis=0, out=total[1:])
-        found = total[self.rows["after"].astype(np.intp)] - total[self.rows["first"].astype(np.intp)]
+        by_time = self._by_time(values)
+        found = self._between(by_time)
+        if "faded" in self.rows:
+            fade, faded = (self.rows[name].reshape(-1, *[1] * (values.ndim - 1)) for name in ("fade", "faded"))
+            found = np.where(faded > 0, self._between(by_time * fade), found)
         found[self.died] -= self._by_time(part * values)[self._death_time]
         return np.asarray(risk * found)
+
+    def _between(self, by_time: FloatArray) -> FloatArray:
+        """Per row the sum over the event times at which it is at risk."""
+        total = np.zeros((len(by_time) + 1, *by_time.shape[1:]))
+        np.cumsum(by_time, axis=0, out=total[1:])
+        return np.asarray(total[self.rows["after"].astype(np.intp)] - total[self.rows["first"].astype(np.intp)])
 
     def _by_time(self, values: FloatArray) -> FloatArray:
         """The terms' values (d,) or (d, k) summed by event time."""
@@ -152,12 +159,13 @@ class Partial:
 
         Rows that are in no risk set are shown with the median risk, so that they do not stand out.
         """
-        found = np.zeros((int(self.rows["rows"][0]), 1 + len(further)))
-        if 0 < len(self.risk) < len(found):
-            found[:, 0] = np.median(self.risk)
-        order = self.rows["order"].astype(np.intp)
-        for place, column in enumerate((self.risk, *further)):
-            found[order, place] = column
+        n, order = int(self.rows["rows"][0]), self.rows["order"].astype(np.intp)
+        columns = [np.bincount(order, column, n).astype(np.float64) for column in (self.risk, *further)]
+        found = np.stack(columns, axis=1)
+        apart = np.ones(n, dtype=np.bool_)
+        apart[order] = False
+        if 0 < np.count_nonzero(apart) < n:
+            found[apart, 0] = np.median(self.risk)
         return found
 
     def _deaths(self, weight: FloatArray, values: FloatArray | None = None) -> FloatArray:

@@ -13,7 +13,7 @@ from hansa.stats.cox_tests import Concordance, Proportional
 from hansa.stats.glm_result import Term, Test, chi_square
 from hansa.stats.plain import Result
 
-__all__ = ["CoxResult", "nested", "read_cox_result"]
+__all__ = ["CoxResult", "cox_fields", "nested", "read_cox_result"]
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,23 @@ class CoxResult(Result):
 
 def read_cox_result(plain: Mapping[str, Any]) -> CoxResult:
     """A result from its plain values; fields that a newer minor version added are left aside."""
-    known = {one.name for one in dataclasses.fields(CoxResult)}
+    return CoxResult(**cox_fields(CoxResult, plain))
+
+
+def cox_fields(kind: type[CoxResult], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Cox model, or of what has these and more, from plain values."""
+    known = {one.name for one in dataclasses.fields(kind)}
     given = {name: value for name, value in plain.items() if name in known}
     fields: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
     fields["covariance"] = tuple(map(tuple, fields["covariance"]))
-    for kind in fields.keys() & {"terms", "wald_terms"}:
-        fields[kind] = tuple(Term(**term) for term in fields[kind])
+    for terms in fields.keys() & {"terms", "wald_terms"}:
+        fields[terms] = tuple(Term(**term) for term in fields[terms])
     fields["tests"] = tuple(map(_test, fields["tests"]))
     fields["proportional"] = tuple(map(_proportional, fields["proportional"]))
     fields["baseline_hazards"] = tuple(map(_hazard, fields["baseline_hazards"]))
     if fields["concordance"] is not None:
         fields["concordance"] = Concordance(**fields["concordance"])
-    return CoxResult(**fields)
+    return fields
 
 
 def _hazard(plain: Mapping[str, Any]) -> BaselineHazard:

@@ -54,7 +54,8 @@ def proportional_tests(fitted: CoxFitted) -> tuple[Proportional, ...]:
         return ()
     centre, scale = np.array(scalings).T
     beta = fitted.fit.point.beta
-    totals = problem.cohorts.sum("cox.proportional", problem.request, beta=beta, centre=centre, scale=scale)
+    step = f"{problem.model.steps}.proportional"
+    totals = problem.cohorts.sum(step, problem.request, beta=beta, centre=centre, scale=scale)
     parts = zip(TIMES, scale, totals["score"], totals["cross"], totals["square"], strict=True)
     return tuple(score_tests(time, fitted, *blocks) for time, size, *blocks in parts if size)
 

@@ -119,8 +119,18 @@ def at_risk(rows: Mapping[str, FloatArray], weight: FloatArray, values: FloatArr
     """Sums over the risk set of each event time of weights (m,), or of weighted values (m, p): (T,) or (T, p).
 
     They are added up from the last event time of each stratum backwards, so that the small risk sets at the
-    end are sums of few numbers and lose no digits.
+    end are sums of few numbers and lose no digits. Rows that are ``faded`` (m,), where there are any, count at each
+    event time by its ``fade`` (T,).
     """
+    if "faded" not in rows:
+        return _over_sets(rows, weight, values)
+    faded = rows["faded"] > 0
+    lasting = _over_sets(rows, np.where(faded, 0.0, weight), values)
+    fading = _over_sets(rows, np.where(faded, weight, 0.0), values)
+    return np.asarray(lasting + (rows["fade"] if values is None else rows["fade"][:, None]) * fading)
+
+
+def _over_sets(rows: Mapping[str, FloatArray], weight: FloatArray, values: FloatArray | None) -> FloatArray:
     events = len(rows["time"])
     leaving = summed(rows["after"].astype(np.intp) - 1, weight, events, values)
     if rows["late"][0] and events:

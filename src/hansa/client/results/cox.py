@@ -31,11 +31,11 @@ if TYPE_CHECKING:  # see view
 
     from hansa.client.plots import Plot
 
-__all__ = ["CoxFit"]
+__all__ = ["TIES", "CoxFit"]
 
 _EVENTS_PER_TERM = 10
 _CHANGING = 0.05
-_TIES = {"efron": "Efron's method for ties", "breslow": "Breslow's method for ties"}
+TIES = {"efron": "Efron's method for ties", "breslow": "Breslow's method for ties"}
 _CITED = {"efron": "Efron 1977, JASA 72:557", "breslow": "Breslow 1974, Biometrics 30:89"}
 
 
@@ -149,7 +149,7 @@ class CoxFit(View):
         said = [
             f"We fitted a Cox proportional-hazards model (Cox 1972, JRSS B 34:187) of {result.formula}"
             + (f" over {nodes} cohorts" if nodes else "")
-            + f" with {_TIES[result.ties]} ({_CITED[result.ties]}), to {count(result.n)} observations with "
+            + f" with {TIES[result.ties]} ({_CITED[result.ties]}), to {count(result.n)} observations with "
             f"{count(result.events)} events.",
             self._baseline_words(),
         ]
