@@ -18,6 +18,7 @@ from hansa.stats import (
     crosstab,
     describe,
     effect,
+    fine_gray,
     flow,
     glm,
     histogram,
@@ -29,7 +30,10 @@ from hansa.stats.contract import Method
 
 __all__ = ["catalogue"]
 
-_OWN = (describe, table1, crosstab, histogram, correlation, flow, glm, cox, survival, competing, effect, validation)
+_OWN = (
+    *(describe, table1, crosstab, histogram, correlation, flow),
+    *(glm, cox, fine_gray, survival, competing, effect, validation),
+)
 
 
 @cache

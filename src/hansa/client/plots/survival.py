@@ -27,6 +27,7 @@ __all__ = [
     "TIMES",
     "CurveLine",
     "RiskRow",
+    "predicted_plot",
     "survival_plot",
     "write_numbers",
 ]
@@ -41,12 +42,15 @@ TIMES = 6
 
 @dataclass(frozen=True, kw_only=True)
 class RiskRow:
-    """One group: at each shown time who is still at risk; it begins at 0 with everybody."""
+    """One group: at each shown time who is still at risk; it begins at 0 with everybody.
+
+    Predicted curves have nobody at risk.
+    """
 
     group: str
     people: int
     times: tuple[float, ...]
-    at_risk: tuple[int, ...]
+    at_risk: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +72,29 @@ def survival_plot(
         if ax is None:
             bottom = (MARGIN + ROW * rows) / height
             axes.set_position((LEFT, bottom, 1 - LEFT - RIGHT, 0.97 - bottom))
-        for place, line in enumerate(lines):
-            _draw(axes, line, COLOURS[place % len(COLOURS)], dashed=place >= len(COLOURS))
-        last = max((line.times[-1] for line in lines), default=1.0)
-        axes.set(xlim=(0, last * 1.02), ylim=(0, 1.02))
-        axes.set_xlabel(what)
-        axes.set_ylabel("Survival")
-        axes.locator_params(axis="x", nbins=TIMES)
-        frame(axes, "left", "bottom")
-        if len(lines) > 1:
-            axes.legend(frameon=False, loc="best", fontsize=TEXT)
+        _curves(axes, lines, what)
         write_numbers(axes, lines, notes, height)
         return Plot(figure_of(axes), axes, data)
+
+
+def predicted_plot(lines: Sequence[CurveLine], what: str, data: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
+    """Curves through the shown points, and bands about them, of people whom nobody watched."""
+    with canvas(ax, 6.0, HEIGHT + MARGIN) as axes:
+        _curves(axes, lines, what)
+        return Plot(figure_of(axes), axes, data)
+
+
+def _curves(axes: Axes, lines: Sequence[CurveLine], what: str) -> None:
+    for place, line in enumerate(lines):
+        _draw(axes, line, COLOURS[place % len(COLOURS)], dashed=place >= len(COLOURS))
+    last = max((line.times[-1] for line in lines), default=1.0)
+    axes.set(xlim=(0, last * 1.02), ylim=(0, 1.02))
+    axes.set_xlabel(what)
+    axes.set_ylabel("Survival")
+    axes.locator_params(axis="x", nbins=TIMES)
+    frame(axes, "left", "bottom")
+    if len(lines) > 1:
+        axes.legend(frameon=False, loc="best", fontsize=TEXT)
 
 
 def _draw(axes: Axes, line: CurveLine, colour: str, *, dashed: bool) -> None:

@@ -6,6 +6,7 @@ from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
 from hansa.client.results.cox import CoxFit
 from hansa.client.results.descriptions import Description, Table1View
 from hansa.client.results.effect import EffectView
+from hansa.client.results.fine_gray import FineGrayFit
 from hansa.client.results.glm import GlmFit
 from hansa.client.results.meta import MetaView
 from hansa.client.results.reading import read_outcome, read_sites
@@ -23,6 +24,7 @@ __all__ = [
     "CrosstabView",
     "Description",
     "EffectView",
+    "FineGrayFit",
     "FlowView",
     "GlmFit",
     "HistogramView",
