@@ -10,8 +10,8 @@ orthodont$Subject <- factor(as.character(orthodont$Subject))
 nlschools <- MASS::nlschools
 math <- as.data.frame(nlme::MathAchieve)
 math$School <- factor(as.character(math$School))
-tight <- lmerControl(optimizer = "bobyqa", calc.derivs = FALSE, check.conv.singular = "ignore",
-  optCtrl = list(rhoend = 1e-10, maxfun = 1e5))
+tight <- lmerControl(optimizer = "nloptwrap", calc.derivs = FALSE, check.conv.singular = "ignore",
+  optCtrl = list(xtol_abs = 1e-12, xtol_rel = 1e-12, ftol_abs = 1e-14, ftol_rel = 1e-16, maxeval = 1e5))
 at <- function(m, theta) {
   f <- update(m, devFunOnly = TRUE)
   value <- f(theta)

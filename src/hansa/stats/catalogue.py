@@ -11,12 +11,25 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from hansa.errors import MethodError
-from hansa.stats import correlation, cox, crosstab, describe, effect, flow, glm, histogram, survival, table1, validation
+from hansa.stats import (
+    correlation,
+    cox,
+    crosstab,
+    describe,
+    effect,
+    flow,
+    glm,
+    histogram,
+    lmm,
+    survival,
+    table1,
+    validation,
+)
 from hansa.stats.contract import Method
 
 __all__ = ["catalogue"]
 
-_OWN = (describe, table1, crosstab, histogram, correlation, flow, glm, cox, survival, effect, validation)
+_OWN = (describe, table1, crosstab, histogram, correlation, flow, glm, lmm, cox, survival, effect, validation)
 
 
 @cache
