@@ -1,4 +1,4 @@
-"""A linear mixed model as a researcher holds it: coefficients, variances between clusters, advice, words for a paper."""
+"""A linear mixed model as a researcher holds it: coefficients, variances between clusters, advice, words."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ class LmmFit(View):
             + f" by {_LIKELIHOODS[result.method]}, to {count(result.n)} observations in {count(result.clusters)} "
             f"clusters ({group}), with random effects {effects}"
             + (", correlated" if result.correlations else "")
-            + ". The likelihood is profiled as in lme4 (Bates et al. 2015, J Stat Softw 67(1)), and the estimates equal "
-            "those of the pooled data. Tests and intervals are those of Student's t with Satterthwaite's degrees of "
-            "freedom (Satterthwaite 1946, Biometrics Bulletin 2:110; Kuznetsova et al. 2017, J Stat Softw 82(13)). "
+            + ". The likelihood is profiled as in lme4 (Bates et al. 2015, J Stat Softw 67(1)), and the estimates "
+            "equal those of the pooled data. Tests and intervals are those of Student's t with Satterthwaite's degrees "
+            "of freedom (Satterthwaite 1946, Biometrics Bulletin 2:110; Kuznetsova et al. 2017, J Stat Softw 82(13)). "
             f"Only masked sums over clusters left the cohorts (Hansa {__version__}; method lmm, version 1)."
         )
 
@@ -128,14 +128,14 @@ class LmmFit(View):
                 "coefficients stand; leave random slopes out until the variances are above zero."
             )
         found += [
-            f"{one.first} and {one.second} of clusters are correlated by {fixed(one.correlation, 2)}: the data hardly tell "
-            "them apart; take the slope's variable about its mean, or leave the slope out."
+            f"{one.first} and {one.second} of clusters are correlated by {fixed(one.correlation, 2)}: the data hardly "
+            "tell them apart; take the slope's variable about its mean, or leave the slope out."
             for one in result.correlations
             if not result.singular and one.correlation is not None and abs(one.correlation) > _CLOSE
         ]
         if result.clusters < _FEW_CLUSTERS:
             found.append(
-                f"{count(result.clusters)} clusters tell little of variances between them (fewer than {_FEW_CLUSTERS}): "
+                f"{count(result.clusters)} clusters say little of variances between them (fewer than {_FEW_CLUSTERS}); "
                 "intervals rest on few degrees of freedom."
             )
         few = [
@@ -145,7 +145,8 @@ class LmmFit(View):
         ]
         if few:
             found.append(
-                f"{', '.join(few)}: fewer than {_FEW_DF} degrees of freedom, where Satterthwaite's approximation is rough."
+                f"{', '.join(few)}: fewer than {_FEW_DF} degrees of freedom, where Satterthwaite's approximation is "
+                "rough."
             )
         if result.method == "ML":
             found.append("Under ML the variances are too small by what the coefficients take up; REML corrects for it.")
