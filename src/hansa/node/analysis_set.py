@@ -82,15 +82,17 @@ class AnalysisSet:
         names = sorted(self.question.raw_of(expressions))
         derived = _needed(expressions, self.question)
         chunks = self.data.chunks(names)
-        for chunk, mask in zip(chunks, self.masks, strict=True):
+        for chunk, mask, people in zip(chunks, self.masks, self.people, strict=True):
             columns = {name: _masked(chunk.columns[name], mask) for name in names}
             rows = len(chunk.person) if mask is None else int(mask.sum())
-            yield Frame(_derived(columns, derived, self.question), self.question.variables, rows, frozenset(derived))
+            values, person = _derived(columns, derived, self.question), people.codes.astype(np.float64)
+            yield Frame(values, self.question.variables, rows, frozenset(derived), person)
 
     def empty_frame(self, expressions: Sequence[Expr]) -> Frame:
         """A partition without rows, from which layouts are read."""
         names = {*self.question.raw_of(expressions), *_needed(expressions, self.question)}
-        return Frame({name: np.zeros(0) for name in names}, self.question.variables, 0, frozenset(self.question.derive))
+        columns, derived = {name: np.zeros(0) for name in names}, frozenset(self.question.derive)
+        return Frame(columns, self.question.variables, 0, derived, np.zeros(0))
 
 
 def select_people(question: Question, data: Data, allowed: AbstractBitMap) -> AnalysisSet:

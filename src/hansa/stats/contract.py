@@ -57,13 +57,15 @@ HEADROOM = 2.0**56
 class Frame:
     """One partition of a node's rows: ``columns`` by name (float64, NaN missing), their ``variables``.
 
-    ``derived`` names the columns that the study derived.
+    ``derived`` names the columns that the study derived. ``person`` numbers the people whose rows they are, shape (n,),
+    the same in every partition of a node.
     """
 
     columns: Mapping[str, FloatArray]
     variables: Mapping[str, Variable]
     rows: int
     derived: frozenset[str] = frozenset()
+    person: FloatArray | None = None
 
 
 @dataclass(frozen=True)

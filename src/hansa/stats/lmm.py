@@ -25,7 +25,7 @@ from hansa.stats.lmm_freedom import satterthwaite
 from hansa.stats.lmm_posed import Posed, pose_mixed
 from hansa.stats.lmm_result import Correlation, LmmResult, Variance
 from hansa.stats.lmm_search import least
-from hansa.stats.lmm_steps import ROUND
+from hansa.stats.lmm_steps import COUNT, ROUND
 
 __all__ = ["METHOD", "LmmResult", "plan"]
 
@@ -87,7 +87,7 @@ def _result(posed: Posed, found: Criterion, steps: int) -> LmmResult:
         ratio=None,
         level=model.level,
         n=round(fixed.n),
-        clusters=round(float(found.totals["clusters"])),
+        clusters=posed.clusters,
         variances=tuple(
             Variance(name, float(one), math.sqrt(one)) for name, one in zip(posed.names, np.diag(between), strict=True)
         ),
@@ -144,7 +144,7 @@ METHOD = Method(
     name="lmm",
     version=1,
     title="Linear mixed model",
-    steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, ROUND),
+    steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, COUNT, ROUND),
     plan=plan,
     complete=_complete,
     citations=(

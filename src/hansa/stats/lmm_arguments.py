@@ -12,10 +12,13 @@ from hansa.model import Variable
 from hansa.stats.arguments import known, level, no_others, no_survival, one_of
 from hansa.stats.contract import Arguments
 
-__all__ = ["MOST_EFFECTS", "NODE", "MixedModel", "complete_on", "read_mixed_model"]
+__all__ = ["MOST_EFFECTS", "NODE", "PERSON", "MixedModel", "complete_on", "group_variables", "read_mixed_model"]
 
 NODE = "node"
 """The group that is the custodian's node itself; no variable of the rows."""
+
+PERSON = "person"
+"""The group that is the person whose rows they are; the dictionary names the identifier."""
 
 MOST_EFFECTS = 3
 """Most random effects of a cluster; their covariances grow with the square."""
@@ -66,8 +69,12 @@ def read_mixed_model(arguments: Arguments, variables: Mapping[str, Variable]) ->
 
 def complete_on(model: MixedModel) -> tuple[str, ...]:
     """The expressions on which rows must be complete: the fixed part's, and the group."""
-    group = () if model.by_node else (str(model.random.group),)
-    return (*map(str, model.fixed.expressions), *group)
+    return (*map(str, model.fixed.expressions), *group_variables(model.random))
+
+
+def group_variables(random: RandomPart) -> tuple[str, ...]:
+    """The variable that names the groups; none for nodes and people."""
+    return () if random.group.name in (NODE, PERSON) else (random.group.name,)
 
 
 def _formula(text: Any) -> MixedFormula:
@@ -91,11 +98,11 @@ def _one_random_part(formula: MixedFormula) -> RandomPart:
 
 def _check_group(random: RandomPart, variables: Mapping[str, Variable]) -> None:
     group = random.group.name
-    if group == NODE and NODE in variables:
+    if group in (NODE, PERSON) and group in variables:
         raise StudyError(
-            "node could be a variable or the custodian's node", fix="give the variable another name", field="formula"
+            f"{group} could be the variable or the {group} itself", fix="rename the variable", field="formula"
         )
-    if group != NODE and known(group, variables, "formula").type not in ("category", "integer", "number"):
+    if group_variables(random) and known(group, variables, "formula").type not in ("category", "integer", "number"):
         raise StudyError(
             f"{group} names no groups of rows",
             why=f"it is a {variables[group].type}",

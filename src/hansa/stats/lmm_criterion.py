@@ -43,7 +43,6 @@ class Criterion:
     rss_bend: FloatArray
     logdet_bend: FloatArray
     information_slope: FloatArray
-    totals: Totals
 
     @property
     def variance(self) -> float:
@@ -131,7 +130,6 @@ def criterion_at(theta: FloatArray, totals: Totals, kept: BoolArray, n: float, *
         information=information,
         rss=rss,
         freedom=freedom,
-        totals=totals,
         **by_theta,
     )
 

@@ -35,6 +35,7 @@ class Posed:
     fixed: Problem
     request: Request
     places: tuple[int, ...]
+    clusters: int
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,17 +61,9 @@ class Posed:
         return back
 
     def at(self, theta: FloatArray) -> Criterion:
-        """One round.
-
-        Raises
-        ------
-        NotEstimable
-            When there are fewer than ten clusters.
-        """
+        """One round."""
         factor = factor_of(theta, len(self.places))
         totals = self.fixed.cohorts.sum("lmm.round", self.request, factor=factor)
-        if round(float(totals["clusters"])) < FEWEST_CLUSTERS:
-            raise _too_few(self.model)
         return criterion_at(theta, totals, self.fixed.kept, self.fixed.n, reml=self.model.method == "REML")
 
     def variances(self, found: Criterion) -> tuple[FloatArray, float]:
@@ -97,14 +90,29 @@ def pose_mixed(cohorts: Cohorts, model: MixedModel) -> Posed:
     StudyError
         When a random effect does not stand in the fixed part, or they are too many.
     NotEstimable
-        When the rows are too few.
+        When the rows are too few, there are fewer than ten clusters, or each of them is a single row.
     """
     facts = pooled_facts(cohorts, model.fixed)
     where = {"formula": str(model.fixed), "random": str(model.random), "facts": facts_to_plain(facts)}
     places = random_columns(where, cohorts.variables)
     plain = Model(model.fixed, "gaussian", "identity", "common", None, None, "model", model.level, None)
     fixed = pose(cohorts, plain, resolve_design(model.fixed, cohorts.variables, facts))
-    return Posed(model, fixed, Request({**fixed.request.arguments, "random": str(model.random)}), places)
+    request = Request({**fixed.request.arguments, "random": str(model.random)})
+    clusters = round(float(cohorts.sum("lmm.count", request)["clusters"]))
+    if clusters < FEWEST_CLUSTERS:
+        raise _too_few(model)
+    if clusters > fixed.n - 0.5:
+        raise _single_rows(model)
+    return Posed(model, fixed, request, places, clusters)
+
+
+def _single_rows(model: MixedModel) -> NotEstimable:
+    return NotEstimable(
+        f"each {model.random.group} has one row",
+        why="what varies between clusters cannot be told from the residuals",
+        fix="take glm, or a group with several rows",
+        field="formula",
+    )
 
 
 def _too_few(model: MixedModel) -> NotEstimable:

@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hansa.errors import StudyError
+from hansa.errors import MethodError, StudyError
 from hansa.formula import Formula, RandomPart, facts_from_plain, parse_mixed_formula, resolve_design
 from hansa.model import Variable
 from hansa.model.exposure import Exposure, FloatArray
 from hansa.stats import design
 from hansa.stats.contract import Arguments, Arrays, Frame, Preparation
-from hansa.stats.lmm_arguments import MOST_EFFECTS, NODE
+from hansa.stats.lmm_arguments import MOST_EFFECTS, NODE, PERSON, group_variables
 
 __all__ = ["CLUSTERS", "random_columns"]
 
@@ -58,8 +58,7 @@ def _random(arguments: Arguments) -> RandomPart:
 
 
 def _reads(arguments: Arguments) -> tuple[str, ...]:
-    group = _random(arguments).group.name
-    return design.reads(arguments) if group == NODE else (*design.reads(arguments), group)
+    return (*design.reads(arguments), *group_variables(_random(arguments)))
 
 
 def _dimensions(arguments: Arguments, variables: Mapping[str, Variable]) -> dict[str, int]:
@@ -74,8 +73,7 @@ def _dimensions(arguments: Arguments, variables: Mapping[str, Variable]) -> dict
 def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
     """Columns and response side by side (n, p + 1), those of the random effects (n, q), and each row's cluster (n,)."""
     rows = design.DESIGN.build(frame, {**arguments, "mix": None})
-    group = _random(arguments).group.name
-    cluster = np.zeros(frame.rows) if group == NODE else frame.columns[group]
+    cluster = _clusters(frame, _random(arguments).group.name)
     used = np.isfinite(cluster) & (rows["prior"] > 0 if "prior" in rows else True)
     z = _effects(rows["x"], arguments, random_columns(arguments, frame.variables))
     x = rows["x"] @ np.asarray(arguments["mix"]) if arguments["mix"] else rows["x"]
@@ -86,6 +84,17 @@ def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
         "z": np.where(used[:, None], z, 0.0),
         "cluster": np.where(used, cluster, np.nan),
     }
+
+
+def _clusters(frame: Frame, group: str) -> FloatArray:
+    """A number for each row's cluster, shape (n,)."""
+    if group == NODE:
+        return np.zeros(frame.rows)
+    if group != PERSON:
+        return frame.columns[group]
+    if frame.person is None:
+        raise MethodError("these rows are of nobody in particular", fix="name a variable as the group")
+    return frame.person
 
 
 def _effects(x: FloatArray, arguments: Arguments, places: Sequence[int]) -> FloatArray:
@@ -136,8 +145,7 @@ def _by_cluster(z: FloatArray, w: FloatArray, starts: NDArray[np.intp]) -> Float
 
 def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
     """The design's columns with their products; the sums tell of the groups, too."""
-    group = _random(arguments).group.name
-    further = frozenset() if group == NODE else frozenset([group])
+    further = frozenset(group_variables(_random(arguments)))
     return tuple(
         replace(exposure, variables=exposure.variables | further)
         for exposure in design.DESIGN.exposures(frame, arguments)

@@ -24,7 +24,7 @@ from hansa.stats.contract import Arrays, Inputs, Output, Step
 from hansa.stats.lmm_arguments import MOST_EFFECTS
 from hansa.stats.lmm_rows import CLUSTERS
 
-__all__ = ["LARGEST_FACTOR", "ROUND", "directions"]
+__all__ = ["COUNT", "LARGEST_FACTOR", "ROUND", "directions"]
 
 LARGEST_FACTOR = 1e4
 """Random effects this many times the residuals leave nothing to be told apart from the clusters themselves."""
@@ -39,7 +39,6 @@ _SIZES = (
 _WEIGHTS = (
     "row within its cluster",
     *(f"clusters by effect {place + 1}" for place in range(MOST_EFFECTS)),
-    *(f"clusters by slope in effect {place + 1}" for place in range(MOST_EFFECTS)),
     *_SIZES,
 )
 
@@ -70,17 +69,22 @@ class _Clusters:
     logdet: FloatArray
 
 
+def count(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:  # noqa: ARG001  # a step takes inputs
+    """The clusters."""
+    (rows,) = partitions
+    return {"clusters": float(np.count_nonzero(rows["size"]))}
+
+
 def sums(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:
     """W'V^-1 W and log|V| at the factor L, and their first two derivatives in each direction of G = L L'."""
     (rows,) = partitions
     factor = np.tril(inputs["factor"])
     valid = bool(np.isfinite(factor).all() and np.abs(factor).max(initial=0.0) <= LARGEST_FACTOR)
     at = _at(rows, factor if valid else np.zeros_like(factor))
-    found = {"clusters": float(np.count_nonzero(rows["size"])), "invalid": 0.0 if valid else 1.0}
     derived = _derivatives(at, directions(len(factor)))
     value = {"moments": rows["cross"] - _pulled(at), "logdet": at.logdet.sum()}
     numbers = {name: array if valid else np.zeros_like(array) for name, array in (value | derived).items()}
-    return {**found, **numbers, "weights": _weights(rows, at)}
+    return {**numbers, "invalid": 0.0 if valid else 1.0, "weights": _weights(rows, at)}
 
 
 def _at(rows: Arrays, factor: FloatArray) -> _Clusters:
@@ -115,23 +119,23 @@ def _derivatives(at: _Clusters, along: FloatArray) -> dict[str, FloatArray]:
 
 
 def _weights(rows: Arrays, at: _Clusters) -> FloatArray:
-    """What the inputs put on rows and clusters; a cluster's weight stands at its first row, so that it counts as one.
+    """What the inputs put on rows and clusters.
 
-    A row's own share of V^-1; of each effect, a cluster's part of Z'(1 - V^-1)Z and its squared part of Z'V^-1 Z,
-    which is that of the derivatives; and whether the row's cluster is of each size, since sums at many variances
-    could be solved for the clusters of each.
+    A row's own share of V^-1; for each effect, the square of a cluster's Z'V^-1 Z, which is its part in the derivatives
+    and, where G is small, in W'V^-1 W; and whether the row's cluster is of each size, since sums at many variances could
+    be solved for the clusters of each. A cluster's weight stands at its first row, so that it counts as one, and is
+    divided by what a cluster with Z'Z = 1 would have: of tiny weights the gate could not tell how many there are.
     """
     place = rows["place"].astype(np.intp)
+    q = len(at.relative)
     within = at.relative - at.relative @ at.d @ at.relative  # G (1 + A G)^-1, of each cluster
     own = 1.0 - np.einsum("na,nab,nb->n", rows["z"], within[place], rows["z"], optimize=True)
-    pull = np.einsum("maa->ma", rows["zz"] - at.d)
-    slope = np.einsum("maa->ma", at.d) ** 2
-    absent = np.zeros((len(place), MOST_EFFECTS - pull.shape[1]))
-    head = rows["head"][:, None]
-    known = (rows["size"][place] > 0)[:, None]
-    clusters = [head * pull[place], absent, head * slope[place], absent]
-    weights: FloatArray = np.column_stack([own, *clusters, _sizes(rows["size"][place])])
-    return np.where(known, weights, 0.0)
+    usual = np.diag(np.linalg.inv(np.eye(q) + at.relative))
+    slope = (np.einsum("maa->ma", at.d) / usual) ** 2
+    absent = np.zeros((len(place), MOST_EFFECTS - q))
+    size = rows["size"][place]
+    weights: FloatArray = np.column_stack([own, rows["head"][:, None] * slope[place], absent, _sizes(size)])
+    return np.where((size > 0)[:, None], weights, 0.0)
 
 
 def _sizes(size: FloatArray) -> FloatArray:
@@ -140,6 +144,8 @@ def _sizes(size: FloatArray) -> FloatArray:
     kind = np.where(size <= _SINGLE_SIZES, size - 1, _SINGLE_SIZES + large - 4)
     return np.asarray(kind[:, None] == np.arange(len(_SIZES)), dtype=np.float64)
 
+
+COUNT = Step("lmm.count", 1, CLUSTERS, (Output("clusters", (), "protected", additive="node"),), count)
 
 ROUND = Step(
     "lmm.round",
@@ -152,7 +158,6 @@ ROUND = Step(
         Output("moments_bend", ("parameters", "parameters", "moments", "moments"), "intermediate", additive="node"),
         Output("logdet_slope", ("parameters",), "intermediate", additive="node"),
         Output("logdet_bend", ("parameters", "parameters"), "intermediate", additive="node"),
-        Output("clusters", (), "protected", additive="node"),
         Output("invalid", (), "protected", additive="node"),
     ),
     sums,
