@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hansa.formula import facts_to_plain
+from hansa.formula import facts_to_plain, parse_mixed_formula
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
 from hansa.stats.contract import Arguments, Cohorts, Method
@@ -19,7 +19,7 @@ from hansa.stats.design import dropped_in_words, knots_in_words
 from hansa.stats.glm_basis import FACT_STEPS
 from hansa.stats.glm_result import Term, as_rows, term
 from hansa.stats.glm_steps import IRLS, MEANS, SIZES, START
-from hansa.stats.lmm_arguments import complete_on, read_mixed_model
+from hansa.stats.lmm_arguments import PERSON, complete_on, read_mixed_model
 from hansa.stats.lmm_criterion import Criterion, factor_of, theta_of
 from hansa.stats.lmm_freedom import satterthwaite
 from hansa.stats.lmm_posed import Posed, pose_mixed
@@ -140,6 +140,10 @@ def _complete(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[
     return complete_on(read_mixed_model(arguments, variables))
 
 
+def _by_person(arguments: Arguments) -> bool:
+    return any(part.group.name == PERSON for part in parse_mixed_formula(arguments["formula"]).random)
+
+
 METHOD = Method(
     name="lmm",
     version=1,
@@ -147,6 +151,7 @@ METHOD = Method(
     steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, COUNT, ROUND),
     plan=plan,
     complete=_complete,
+    by_person=_by_person,
     citations=(
         "Laird NM, Ware JH (1982). Random-effects models for longitudinal data. Biometrics 38:963.",
         "Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects models using lme4. JSS 67(1).",

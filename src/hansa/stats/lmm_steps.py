@@ -122,9 +122,9 @@ def _weights(rows: Arrays, at: _Clusters) -> FloatArray:
     """What the inputs put on rows and clusters.
 
     A row's own share of V^-1; for each effect, the square of a cluster's Z'V^-1 Z, which is its part in the derivatives
-    and, where G is small, in W'V^-1 W; and whether the row's cluster is of each size, since sums at many variances could
-    be solved for the clusters of each. A cluster's weight stands at its first row, so that it counts as one, and is
-    divided by what a cluster with Z'Z = 1 would have: of tiny weights the gate could not tell how many there are.
+    and, where G is small, in W'V^-1 W; and whether the row's cluster is of each size, since sums at many variances
+    could be solved for the clusters of each. A cluster's weight stands at its first row, so that it counts as one, and
+    is divided by what a cluster with Z'Z = 1 would have: of tiny weights the gate could not tell how many there are.
     """
     place = rows["place"].astype(np.intp)
     q = len(at.relative)
