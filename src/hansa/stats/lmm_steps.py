@@ -29,6 +29,7 @@ __all__ = ["COUNT", "LARGEST_FACTOR", "ROUND", "directions"]
 LARGEST_FACTOR = 1e4
 """Random effects this many times the residuals leave nothing to be told apart from the clusters themselves."""
 
+_BLOCK = 2048  # clusters whose products stay in memory
 _SINGLE_SIZES = 15
 _LARGEST_SIZE = 2**16
 _SIZES = (
@@ -98,21 +99,35 @@ def _at(rows: Arrays, factor: FloatArray) -> _Clusters:
 
 def _pulled(at: _Clusters) -> FloatArray:
     """B'G C over all clusters, shape (p + 1, p + 1)."""
-    pulled = np.einsum("mar,ab,mbs->rs", at.zw, at.relative, at.c, optimize=True)
+    m, q, width = at.c.shape
+    pulled = at.zw.reshape(m * q, width).T @ (at.relative @ at.c).reshape(m * q, width)
     return np.asarray((pulled + pulled.T) / 2)
 
 
 def _derivatives(at: _Clusters, along: FloatArray) -> dict[str, FloatArray]:
     """First and second derivatives of W'V^-1 W and of log|V|."""
-    moved = along @ at.c[:, None]  # E C, shape (m, parameters, q, p + 1)
+    squares, cubes = _crossed(at)
+    both = np.einsum("kax,arxyds,lyd->klrs", along, cubes, along, optimize=True)
     inner = at.d[:, None] @ along  # D E, shape (m, parameters, q, q)
-    both = np.einsum("mkar,mab,mlbs->klrs", moved, at.d, moved, optimize=True)
+    turned = np.swapaxes(inner, 2, 3)
+    k = len(along)
     return {
-        "moments_slope": -np.einsum("mar,mkas->krs", at.c, moved, optimize=True),
+        "moments_slope": -np.einsum("kab,arbs->krs", along, squares),
         "moments_bend": both + np.swapaxes(both, 2, 3),
         "logdet_slope": np.einsum("mkaa->k", inner),
-        "logdet_bend": -np.einsum("mkab,mlba->kl", inner, inner, optimize=True),
+        "logdet_bend": -np.tensordot(inner, turned, axes=([0, 2, 3], [0, 2, 3])).reshape(k, k),
     }
+
+
+def _crossed(at: _Clusters) -> tuple[FloatArray, FloatArray]:
+    """Over all clusters C x C, shape (q, p + 1, q, p + 1), and C x D x C, shape (q, p + 1, q, q, q, p + 1)."""
+    m, q, width = at.c.shape
+    squares, cubes = np.zeros((q * width, q * width)), np.zeros((q * width, q * q * q * width))
+    for first in range(0, m, _BLOCK):
+        c, d = at.c[first : first + _BLOCK].reshape(-1, q * width), at.d[first : first + _BLOCK].reshape(-1, q * q)
+        squares += c.T @ c
+        cubes += c.T @ (d[:, :, None] * c[:, None, :]).reshape(len(c), -1)
+    return squares.reshape(q, width, q, width), cubes.reshape(q, width, q, q, q, width)
 
 
 # --- what the gate sees -------------------------------------------------------------------------------------
