@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Measured", "in_own_process", "measured", "peak", "report"]
+__all__ = ["THREADS", "Measured", "in_own_process", "measured", "peak", "report"]
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""What fixes the number of BLAS threads of a process and of those it starts."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.measure import Measured, in_own_process
+from benchmarks.measure import THREADS, Measured, in_own_process
 
 REPEATS = 3
 RESULTS = Path(__file__).parent / "RESULTS.md"
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def best(module: str, *arguments: str) -> Measured:
@@ -127,7 +126,7 @@ def start() -> list[str]:
 
 
 def main() -> None:
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     head = [
         "# Benchmarks",
         "",

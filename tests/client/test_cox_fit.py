@@ -35,7 +35,7 @@ def coefs(fit: CoxFit) -> dict[str, float]:
 def test_the_summary_names_hazard_ratios(fit: CoxFit) -> None:
     assert list(fit.summary.columns)[-3:] == ["hazard_ratio", "hr_lower", "hr_upper"]
     assert fit.summary["hazard_ratio"].tolist() == pytest.approx(np.exp(fit.summary["coef"]).tolist())
-    assert fit.schema == "cox/1.0"
+    assert fit.schema == "cox/1.1"
     assert fit.concordance == pytest.approx(0.67, abs=0.03)
 
 
@@ -123,6 +123,9 @@ def test_a_pooled_baseline_predicts_survival_with_intervals(league: hansa.LocalL
     pooled = league.cox(FORMULA, baseline="pooled")
     people = pd.DataFrame({"age": [40, 80], "size": ["<=20", ">50"], "nodes": [0, 10]}, index=["low", "high"])
     found = pooled.survival(people)
+    drawn = pooled.plot_survival(people)
+    assert drawn.data.equals(found)
+    assert drawn.axes.get_legend_handles_labels()[1] == ["low", "high"]
     assert list(found.columns) == ["survival", "lower", "upper", "cumulative_hazard", "se"]
     low, high = (found.xs(person, level="person")["survival"].to_numpy() for person in ("low", "high"))
     assert (low > high).all()
@@ -142,3 +145,16 @@ def test_of_derived_times_no_baseline_hazard_is_shown(league: hansa.LocalLeague)
     )
     as_it_is = league.cox("Surv(dtime, death) ~ age + nodes", baseline="pooled")
     assert [len(one.plain["baseline_hazards"]) for one in (weeks, moved, as_it_is)] == [0, 0, 1]
+
+
+def test_penalised_models_say_so_in_words(league: hansa.LocalLeague) -> None:
+    firth = league.cox("Surv(dtime, death) ~ age + nodes", penalty="firth")
+    ridge = league.cox("Surv(dtime, death) ~ age + nodes", penalty="ridge", theta=10)
+    assert "Firth's penalty" in str(firth)
+    assert "Heinze and Schemper 2001" in firth.methods()
+    assert "effective degrees of freedom" in str(ridge)
+    assert f"{ridge.plain['df']:.1f} effective" in ridge.methods()
+    assert "without it" in str(firth.check())
+    assert "towards zero" in str(ridge.check())
+    assert "θ = 10" in ridge.table("coefficients").to_html()
+    assert f"{ridge.plain['df']:.2f}" in ridge.table("tests").to_html()

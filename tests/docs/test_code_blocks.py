@@ -1,7 +1,12 @@
-"""Every code block of the documentation runs: Python in order per page, commands by the command line."""
+"""Every code block of the documentation runs: Python in order per page, commands by the command line.
+
+A block of ``text output`` is what the Python before it prints.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shlex
@@ -43,15 +48,24 @@ def test_every_block_says_a_kind_that_is_checked() -> None:
 def test_code_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "docs"}
+    printed = ""
     for kind, info, body in blocks(page):
         if kind == "python":
-            exec(compile(body, named(page), "exec", dont_inherit=True), namespace)
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(body, named(page), "exec", dont_inherit=True), namespace)
+            printed = out.getvalue()
+        elif kind == "text" and info == "output":
+            assert _lines(printed) == _lines(body), "the page says that something else is printed"
         elif kind == "console" and info.startswith("machine="):
             continue  # needs several machines: tests/network/test_network_howto.py runs it, all of it
         elif kind == "console":
             _run_commands(body)
         elif kind == "yaml":
             _read_yaml(info, body, tmp_path)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]
 
 
 def test_commands_of_several_machines_stand_on_the_pages_that_are_played_through() -> None:

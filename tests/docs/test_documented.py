@@ -26,7 +26,7 @@ from hansa.governance import Facts, Policy
 from hansa.governance.rules import Rule, RuleBase
 from hansa.hub.api import OidcSettings
 from hansa.hub.config import HubConfig
-from hansa.model import Analysis, Derivation, Dictionary, Party, Places, Purpose, Study, Value, Variable
+from hansa.model import Analysis, Derivation, Dictionary, Party, Places, Purpose, Study, TargetTrial, Value, Variable
 from hansa.node.config import Compute, Limits, NodeConfig
 from hansa.node.context import NodeSettings
 from hansa.privacy import Thresholds
@@ -39,7 +39,7 @@ SOURCE = ROOT / "src" / "hansa"
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SETTINGS: tuple[type[Value], ...] = (
-    *(Thresholds, Policy, Study, Analysis, Purpose, Party, Places, Derivation, Dictionary, Variable),
+    *(Thresholds, Policy, Study, TargetTrial, Analysis, Purpose, Party, Places, Derivation, Dictionary, Variable),
     *(NodeConfig, Limits, Compute, HubConfig, OidcSettings),
 )
 UNREAD = {"flow": {"stages"}}

@@ -135,7 +135,8 @@ INPUTS: dict[str, dict[str, Any]] = {
     "cox.round": {"beta": [8.0, 0.0]},
     "cox.meat": {"beta": [8.0, 0.0]},
     "cox.pairs": {"beta": [8.0, 0.0]},
-    "cox.proportional": {"beta": [8.0, 0.0], "time": 0.0, "centre": 0.0, "scale": 1.0},
+    "cox.proportional": {"beta": [8.0, 0.0], "centre": [0.0, 0.0], "scale": [1.0, 1.0]},
+    "cox.penalty": {"beta": [8.0, 0.0], "inverse": np.eye(2)},
     "cox.risks": {"beta": [8.0, 0.0]},
     "cox.moments": {"beta": [8.0, 0.0]},
     "cox.hazards": {
@@ -226,3 +227,70 @@ def test_daily_counts_are_not_in_the_result() -> None:
 def test_the_dictionary_of_these_frames_knows_times_and_events() -> None:
     known = infer_dictionary(frames()).by_name
     assert (known["days"].type, known["dead"].type) in {("number", "boolean"), ("integer", "boolean")}
+
+
+def _one_apart() -> LocalLeague:
+    """The marker follows age closely, but for one person of 99."""
+    found = frames()
+    for node, frame in found.items():
+        noise = np.random.default_rng(len(node)).normal(0, 0.01, len(frame))
+        found[node] = frame.assign(marker=np.where(frame["age"] > 90, frame["age"] + 40, frame["age"] + noise))
+    return local(found)
+
+
+def _pulled(lg: LocalLeague) -> object:
+    across = np.array([1.0, -1.0])
+    return _posed(lg)("cox.penalty", beta=[0.0, 0.0], inverse=np.outer(across, across))
+
+
+def test_a_matrix_under_which_one_person_pulls_is_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(_pulled, _one_apart()) == "disclosure"
+    without(monkeypatch, "exposures")
+    assert _pulled(_one_apart()) is not None
+
+
+def test_an_honest_firth_and_ridge_are_answered() -> None:
+    lg = league()
+    firth = lg.cox("Surv(days, dead) ~ age + marker", penalty="firth")
+    ridge = lg.cox("Surv(days, dead) ~ age + marker", penalty="ridge", theta=5)
+    assert firth.plain["statistic_kind"] == "chi2"
+    assert 0 < ridge.plain["df"] < 2
+
+
+def _competing(lg: LocalLeague) -> object:
+    """A hub that asks a round of an honest Fine-Gray model at a beta of its own."""
+    formula = "Surv(days, ended) ~ age + marker"
+    study = lg.study({"q": Analysis(method="fine_gray", arguments={"formula": formula, "cause": "dead"})})
+    lg.submit(study)
+    run, question = hub_run(lg, study, "q")
+    (step,) = [step for step in question.method.steps if step.name == "fine_gray.round"]
+    arguments: dict[str, Any] = {
+        "formula": "Surv(days, ended == 'dead') ~ age + marker",
+        "facts": {},
+        "weights": None,
+        "scale": [0.03125, 0.03125],
+        "time_scale": 2.0**-9,
+        "mix": None,
+        "ties": "efron",
+        "by_node": False,
+    }
+    return run.sum(step, Request(arguments), {"beta": np.array([8.0, 0.0])})
+
+
+def _competing_league() -> LocalLeague:
+    found = {}
+    for node, frame in frames().items():
+        ended = np.where(frame["dead"], "dead", np.where(np.arange(len(frame)) % 3 == 0, "moved", "watched"))
+        found[node] = frame.drop(columns="dead").assign(ended=ended)
+    dictionary = infer_dictionary(found)
+    variables = [
+        one.model_copy(update={"levels": ("watched", "dead", "moved")}) if one.name == "ended" else one
+        for one in dictionary.variables
+    ]
+    return local(found, dictionary.model_copy(update={"variables": tuple(variables)}))
+
+
+def test_a_chosen_beta_of_a_competing_risk_is_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(_competing, _competing_league()) == "disclosure"
+    without(monkeypatch, "exposures")
+    assert _competing(_competing_league()) is not None

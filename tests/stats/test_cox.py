@@ -295,12 +295,15 @@ def test_nested_models_are_compared_by_likelihood_and_others_refused() -> None:
 @given(st.data())
 @settings(max_examples=30, deadline=None)
 def test_pairs_are_counted_as_one_by_one(drawn: st.DataObject) -> None:
-    values = drawn.draw(st.lists(st.integers(-3, 3).map(float), min_size=0, max_size=20).map(np.array))
-    weights = np.asarray(np.arange(len(values)) % 3 + 0.5, dtype=np.float64)
-    questions = drawn.draw(st.lists(st.tuples(st.integers(0, len(values)), st.integers(-4, 4)), min_size=1, max_size=9))
-    place, than = (np.array(column) for column in zip(*questions, strict=True))
-    smaller, same = smaller_before(values.astype(float), weights, place.astype(np.intp), than.astype(float))
-    for number, (before, bound) in enumerate(questions):
+    values = drawn.draw(st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=20).map(np.array))
+    weighted = drawn.draw(st.booleans())
+    weights = np.asarray(np.arange(len(values)) % 3 + 0.5 if weighted else np.ones(len(values)), dtype=np.float64)
+    tuples = st.tuples(st.integers(0, len(values)), st.integers(0, len(values) - 1))
+    questions = drawn.draw(st.lists(tuples, min_size=1, max_size=9))
+    place, asked = (np.array(column, dtype=np.intp) for column in zip(*questions, strict=True))
+    smaller, same = smaller_before(values, weights if weighted else None, place, asked)
+    for number, (before, point) in enumerate(questions):
+        bound = values[point]
         first, mass = values[:before], weights[:before]
         assert smaller[number] == pytest.approx(mass[first < bound].sum())
         assert same[number] == pytest.approx(mass[first == bound].sum())

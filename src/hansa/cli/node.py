@@ -146,6 +146,8 @@ def inbox(folder: Path, as_json_flag: bool) -> None:
         show("nothing waits")
     for name, found in waiting.items() if not as_json_flag else ():
         show(f"{name}\n  {found['title']}\n  asked by {found['requester']}\n  {found['sentence']}")
+        for part, words in found["target_trial"].items():
+            show(f"  {part}: {words}")
 
 
 @node.command()
@@ -253,7 +255,7 @@ def _waits(store: NodeStore, study: str) -> bool:
     return found is not None and found.decision.verdict == "refer" and found.permit is None
 
 
-def _summary(store: NodeStore, study: str) -> dict[str, str]:
+def _summary(store: NodeStore, study: str) -> dict[str, Any]:
     from hansa.node.studies import study_of  # loaded late, as above
 
     stored = store.study(study)
@@ -266,4 +268,5 @@ def _summary(store: NodeStore, study: str) -> dict[str, str]:
         "summary": asked.lay_summary,
         "sentence": " ".join(sentences),
         "analyses": json.dumps(sorted(asked.analyses)),
+        "target_trial": {} if asked.target_trial is None else asked.target_trial.parts,
     }

@@ -11,6 +11,7 @@ from hansa.client.results import (
     CrosstabView,
     Description,
     EffectView,
+    FineGrayFit,
     FlowView,
     GlmFit,
     HistogramView,
@@ -98,22 +99,34 @@ class Questions:
         weights_type: str = "frequency",
         robust: bool | None = None,
         level: float = 0.95,
+        penalty: str | None = None,
+        theta: float | None = None,
         **keywords: Any,
     ) -> CoxFit:
         """Cox's proportional-hazards model over all cohorts, each with a baseline hazard of its own.
 
         ``formula`` is ``Surv(time, event) ~ age + sex``, or ``Surv(start, stop, event) ~ ...`` with late entry or
         covariates that change; ``strata()``, ``cluster()`` and ``offset()`` as in R. ``baseline="pooled"`` gives
-        all cohorts one baseline hazard, for times counted in units of ``grid``.
+        all cohorts one baseline hazard, for times counted in units of ``grid``. ``penalty="firth"`` gives finite
+        estimates with few events; ``penalty="ridge"`` of strength ``theta`` draws many coefficients towards zero.
         """
         arguments: dict[str, Any] = {"formula": formula, "ties": ties, "baseline": baseline, "level": level}
-        if grid is not None:
-            arguments["grid"] = grid
+        optional = {"grid": grid, "robust": robust, "penalty": penalty, "theta": theta}
+        arguments |= {name: value for name, value in optional.items() if value is not None}
         if weights is not None:
             arguments |= {"weights": weights, "weights_type": weights_type}
-        if robust is not None:
-            arguments["robust"] = robust
         return self._question(CoxFit, "cox", arguments, keywords)
+
+    def fine_gray(
+        self, formula: str, cause: str, *, ties: str = "efron", level: float = 0.95, **keywords: Any
+    ) -> FineGrayFit:
+        """Fine and Gray's model of the incidence of one cause where others compete, over all cohorts.
+
+        ``formula`` is ``Surv(time, status) ~ age + sex`` with a category whose first level is censoring; ``cause`` is
+        another of its levels.
+        """
+        arguments = {"formula": formula, "cause": cause, "ties": ties, "level": level}
+        return self._question(FineGrayFit, "fine_gray", arguments, keywords)
 
     def survival(
         self,

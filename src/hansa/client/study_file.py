@@ -31,6 +31,10 @@ def read_study(source: str | Path | Mapping[str, Any]) -> Study:
     return read_value(Study, {"id": new_id(dt.datetime.now(dt.UTC)), **content})
 
 
+_CAUSAL = ("effect",)
+"""Methods that contrast treatments."""
+
+
 def check_study(study: Study, dictionary: Dictionary) -> tuple[str, ...]:
     """Read every analysis against a dictionary; the advice that a careful colleague would give.
 
@@ -59,6 +63,8 @@ def check_study(study: Study, dictionary: Dictionary) -> tuple[str, ...]:
         advice.append("say until when the study runs (valid_until): some policies refer a study without an end")
     if study.ethics_approval is None:
         advice.append("name the ethics approval: some policies refer a study without one")
+    if study.target_trial is None and any(analysis.method in _CAUSAL for analysis in study.analyses.values()):
+        advice.append("say which trial the study emulates (target_trial): a contrast of treatments is read by it")
     return tuple(advice)
 
 

@@ -4,7 +4,7 @@ from hansa.model.base import CountryCode, Identifier, Value, read_json, read_val
 from hansa.model.decision import Decision, Finding, Permit, Verdict, strictest
 from hansa.model.dictionary import Dictionary, Variable, VariableType
 from hansa.model.party import Party, PartyKind
-from hansa.model.study import Analysis, Derivation, Places, Purpose, Study
+from hansa.model.study import Analysis, Derivation, Places, Purpose, Study, TargetTrial
 
 __all__ = [
     "Analysis",
@@ -20,6 +20,7 @@ __all__ = [
     "Places",
     "Purpose",
     "Study",
+    "TargetTrial",
     "Value",
     "Variable",
     "VariableType",

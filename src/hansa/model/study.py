@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from hansa.model.base import CountryCode, Identifier, Value
 from hansa.model.dictionary import VariableType
 from hansa.model.party import Party
 
-__all__ = ["Analysis", "Derivation", "Places", "Purpose", "Study"]
+__all__ = ["Analysis", "Derivation", "Places", "Purpose", "Study", "TargetTrial"]
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
 
 
 class Purpose(Value):
@@ -64,6 +66,28 @@ class Analysis(Value):
     sites: bool = False
 
 
+class TargetTrial(Value):
+    """The trial that an observational study emulates, by its seven parts, and how it is analysed.
+
+    Hernán MA, Robins JM (2016). Using big data to emulate a target trial when a randomized trial is not available.
+    American Journal of Epidemiology 183:758. Each part is said in words; none may be left out.
+    """
+
+    eligibility: Words
+    strategies: Words
+    assignment: Words
+    time_zero: Words
+    follow_up: Words
+    outcome: Words
+    contrast: Words
+    analysis: Words
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The parts by name, in the paper's order."""
+        return {name.replace("_", " "): str(getattr(self, name)) for name in type(self).model_fields}
+
+
 class Study(Value):
     """The signed question. Validated by the researcher first, then by every node for itself."""
 
@@ -84,3 +108,4 @@ class Study(Value):
     ethics_approval: str | None = None
     collaboration_agreed: bool | None = None
     returns_results: bool | None = None
+    target_trial: TargetTrial | None = None

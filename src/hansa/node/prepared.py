@@ -261,7 +261,7 @@ def count_weights(step: Step, found: Share, behind: Sequence[People]) -> Tally:
     centres: FloatArray | None = None
     for weights, who in zip(found.weights, people, strict=True):
         if weights.size:
-            centres = np.median(weights, axis=0) if centres is None else centres
+            centres = np.median(weights[:, : step.centred], axis=0) if centres is None else centres
             tally = tally_weights(weights, who, step.weight_names, centred=step.centred, centres=centres)
             total += tally.numbers
     return Tally(block, total)

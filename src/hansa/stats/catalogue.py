@@ -17,6 +17,7 @@ from hansa.stats import (
     crosstab,
     describe,
     effect,
+    fine_gray,
     flow,
     glm,
     histogram,
@@ -29,7 +30,10 @@ from hansa.stats.contract import Method
 
 __all__ = ["catalogue"]
 
-_OWN = (describe, table1, crosstab, histogram, correlation, flow, glm, lmm, cox, survival, effect, validation)
+_OWN = (
+    *(describe, table1, crosstab, histogram, correlation, flow),
+    *(glm, lmm, cox, fine_gray, survival, effect, validation),
+)
 
 
 @cache

@@ -16,20 +16,23 @@ from hansa.stats.contract import Arguments, Cohorts, Method
 from hansa.stats.cox_arguments import CoxModel, read_cox
 from hansa.stats.cox_baseline import baseline_hazards
 from hansa.stats.cox_checks import PAIRS, PROPORTIONAL
+from hansa.stats.cox_firth import PENALTY, fit_firth
 from hansa.stats.cox_fit import CoxFitted, fit_cox
 from hansa.stats.cox_grid import CENTRE, EXTENT, HAZARDS, MOMENTS, RISKS
 from hansa.stats.cox_grid_robust import RESIDUALS
 from hansa.stats.cox_grid_tests import grid_tests
 from hansa.stats.cox_pooled import GridFitted, fit_grid
 from hansa.stats.cox_result import CoxResult
+from hansa.stats.cox_ridge import SPREAD
 from hansa.stats.cox_steps import MEANS, MEAT, ROUND, SIZES
-from hansa.stats.cox_tests import Proportional, concordance, proportional_tests
+from hansa.stats.cox_tests import Concordance, Proportional, concordance, proportional_tests
 from hansa.stats.design import dropped_in_words, knots_in_words
+from hansa.stats.firth_fit import profiled_term
 from hansa.stats.glm_basis import FACT_STEPS
 from hansa.stats.glm_facts import pooled_facts
 from hansa.stats.glm_result import Term, Test, as_rows, chi_square, term
 
-__all__ = ["METHOD", "CoxResult", "plan"]
+__all__ = ["METHOD", "CoxResult", "cox_result", "plan"]
 
 
 def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
@@ -46,6 +49,8 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
         ``weights``: a variable, with ``weights_type``
         "frequency" (each row stands for so many people) or "sampling" (inverse probabilities). ``robust``: errors
         by the sandwich; the default with sampling weights and clusters. ``level``: of the intervals, 0.95.
+        ``penalty``: "firth", for finite estimates whatever the data, with profile intervals; or "ridge" of strength
+        ``theta``, over standardised columns.
 
     Returns
     -------
@@ -65,14 +70,16 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
     model = read_cox(arguments, cohorts.variables)
     facts = pooled_facts(cohorts, model.formula)
     design = resolve_design(model.formula, cohorts.variables, facts)
-    fit = fit_cox if model.baseline == "node" else fit_grid
-    return _result(model, design, fit(cohorts, model, design))
+    fit = fit_grid if model.baseline == "pooled" else fit_firth if model.penalty == "firth" else fit_cox
+    fitted = fit(cohorts, model, design)
+    return cox_result(model, design, fitted, concordance(fitted))
 
 
-def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
-    problem, names = fitted.problem, fitted.problem.names
+def cox_result(model: CoxModel, design: Design, fitted: CoxFitted, ranked: Concordance | None) -> CoxResult:
+    """What the fit says."""
+    problem, names, terms = fitted.problem, fitted.problem.names, _terms(model, fitted)
     kept = [name for name, keep in zip(names, problem.kept, strict=True) if keep]
-    loglik, null = (-point.deviance / 2 for point in (fitted.fit.point, problem.start))
+    loglik, null, df = fitted.loglik, fitted.null_loglik, fitted.df
     events = round(float(problem.means["events"]))
     return CoxResult(
         formula=str(model.formula),
@@ -82,17 +89,20 @@ def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
         ties=model.ties,
         strata=tuple(map(str, model.formula.strata)),
         late_entry=len(model.formula.survival or ()) == 3,
-        terms=_terms(model, fitted),
+        terms=_profiled(terms, fitted),
+        wald_terms=terms if fitted.profiles else (),
         ratio="hazard ratio",
-        statistic_kind="z",
+        statistic_kind="chi2" if fitted.profiles else "z",
+        penalty=model.penalty,
+        theta=model.theta,
         level=model.level,
         n=round(float(problem.means["rows"])),
         events=events,
-        df=len(kept),
+        df=df,
         loglik=loglik,
         null_loglik=null,
-        aic=2 * len(kept) - 2 * loglik,
-        bic=math.log(events) * len(kept) - 2 * loglik,
+        aic=None if fitted.profiles else 2 * df - 2 * loglik,
+        bic=None if fitted.profiles else math.log(events) * df - 2 * loglik,
         tests=_tests(model, fitted, 2 * (loglik - null)),
         covariance_terms=tuple(kept),
         covariance=as_rows(fitted.covariance),
@@ -103,7 +113,7 @@ def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
         weights_type=model.weights_type,
         baseline_hazards=baseline_hazards(fitted) if isinstance(fitted, GridFitted) else (),
         proportional=_proportional(fitted),
-        concordance=concordance(fitted),
+        concordance=ranked,
         iterations=fitted.fit.iterations,
         aliased=tuple(name for name in names if name not in kept),
         knots=knots_in_words(design),
@@ -112,7 +122,18 @@ def _result(model: CoxModel, design: Design, fitted: CoxFitted) -> CoxResult:
     )
 
 
+def _profiled(terms: tuple[Term, ...], fitted: CoxFitted) -> tuple[Term, ...]:
+    """With Firth's penalty, the terms with the tests and intervals of their profiles."""
+    if not fitted.profiles:
+        return terms
+    profiles = iter(fitted.profiles)
+    return tuple(one if one.coef is None else profiled_term(one, next(profiles), ratio=True) for one in terms)
+
+
 def _proportional(fitted: CoxFitted) -> tuple[Proportional, ...]:
+    """None with a penalty, which is at a maximum where the score of constant coefficients is not zero."""
+    if fitted.problem.model.penalty is not None:
+        return ()
     if isinstance(fitted, GridFitted):
         return grid_tests(fitted)
     return proportional_tests(fitted)
@@ -132,7 +153,9 @@ def _tests(model: CoxModel, fitted: CoxFitted, ratio: float) -> tuple[Test, ...]
     """Of all coefficients together: by likelihood where there is one, Wald's, and the score test."""
     coef = fitted.coef[fitted.problem.kept]
     wald = float(coef @ np.linalg.solve(fitted.covariance, coef))
-    likelihood = () if model.weights_type == "sampling" else (chi_square("likelihood ratio", ratio, len(coef)),)
+    likelihood = () if model.weights_type == "sampling" else (chi_square("likelihood ratio", ratio, fitted.df),)
+    if model.theta is not None:  # Wald's statistic has no known distribution
+        return likelihood
     score = () if fitted.score_test is None else (chi_square("score", fitted.score_test, len(coef)),)
     return (*likelihood, chi_square("Wald", wald, len(coef)), *score)
 
@@ -149,7 +172,7 @@ METHOD = Method(
     title="Cox proportional-hazards model",
     steps=(
         *(*FACT_STEPS, SIZES, MEANS, ROUND, MEAT, PROPORTIONAL, PAIRS),
-        *(CENTRE, EXTENT, RISKS, HAZARDS, MOMENTS, RESIDUALS),
+        *(CENTRE, EXTENT, RISKS, HAZARDS, MOMENTS, RESIDUALS, PENALTY, SPREAD),
     ),
     plan=plan,
     complete=_complete,

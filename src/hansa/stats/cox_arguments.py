@@ -14,20 +14,24 @@ from hansa.stats.arguments import flag, level, no_others, one_of, prior_weights
 from hansa.stats.contract import Arguments
 from hansa.stats.cox_rows import stratum_levels
 
-__all__ = ["BASELINES", "TIES", "WEIGHTS", "CoxModel", "read_cox"]
+__all__ = ["BASELINES", "PENALTIES", "TIES", "WEIGHTS", "CoxModel", "read_cox"]
 
 BASELINES: tuple[str, ...] = ("node", "pooled")
 TIES: tuple[str, ...] = ("efron", "breslow")
 WEIGHTS: tuple[str, ...] = ("frequency", "sampling")
+PENALTIES: tuple[str, ...] = ("firth", "ridge")
 
-_ARGUMENTS = ("formula", "ties", "baseline", "grid", "weights", "weights_type", "robust", "level")
+_ARGUMENTS = (
+    *("formula", "ties", "baseline", "grid", "weights", "weights_type", "robust", "level", "penalty", "theta"),
+)
 
 
 @dataclass(frozen=True)
 class CoxModel:
-    """What is fitted: formula, handling of ties, whose baseline hazard, weights, and how errors are taken.
+    """What is fitted: formula, handling of ties, whose baseline hazard, weights, errors, and penalty.
 
-    ``grid`` is the unit in which times are counted for a pooled baseline hazard.
+    ``theta`` is the strength of the ridge penalty. ``grid`` is the unit in which times are counted for a pooled
+    baseline hazard. ``steps`` is the first part of the names of the steps that are asked.
 
     ``by_node``: robust errors over nodes as clusters.
     """
@@ -41,6 +45,9 @@ class CoxModel:
     robust: bool
     by_node: bool
     level: float
+    penalty: str | None = None
+    theta: float | None = None
+    steps: str = "cox"
 
 
 def read_cox(arguments: Arguments, variables: Mapping[str, Variable]) -> CoxModel:
@@ -70,7 +77,45 @@ def read_cox(arguments: Arguments, variables: Mapping[str, Variable]) -> CoxMode
     grid = _grid(arguments, formula, variables, baseline)
     if baseline == "pooled" and robust:
         _check_pooled_robust(formula, clusters=formula.cluster is not None or by_node)
-    return CoxModel(formula, ties, baseline, grid, weights, kind, robust, by_node, level(arguments))
+    penalty, theta = _penalty(arguments)
+    model = CoxModel(formula, ties, baseline, grid, weights, kind, robust, by_node, level(arguments), penalty, theta)
+    _check_penalty(model)
+    return model
+
+
+def _penalty(arguments: Arguments) -> tuple[str | None, float | None]:
+    penalty, theta = arguments.get("penalty"), arguments.get("theta")
+    if penalty is not None:
+        penalty = one_of(arguments, "penalty", PENALTIES, "ridge")
+    if penalty != "ridge":
+        if theta is not None:
+            raise StudyError("theta is the strength of the ridge penalty", fix='add penalty="ridge"', field="theta")
+        return penalty, None
+    if isinstance(theta, bool) or not isinstance(theta, int | float) or not 0 < theta < math.inf:
+        raise StudyError(
+            "the ridge penalty needs its strength",
+            why="theta / 2 times the sum of squared coefficients of standardised columns is taken off the likelihood",
+            fix="name theta, a number above 0; 0 would be no penalty",
+            field="theta",
+        )
+    return penalty, float(theta)
+
+
+def _check_penalty(model: CoxModel) -> None:
+    if model.penalty is not None and model.robust:
+        raise StudyError(
+            "a penalised model has no robust errors",
+            why="its errors are those of the penalised likelihood",
+            fix="leave out robust, cluster() and sampling weights, or the penalty",
+            field="penalty",
+        )
+    if model.penalty == "firth" and model.baseline == "pooled":
+        raise StudyError(
+            "Firth's penalty is to be had with the nodes' own baseline hazards only",
+            why="it would take the mean covariates of the league's risk sets to the nodes",
+            fix="leave baseline out",
+            field="baseline",
+        )
 
 
 def _check_pooled_robust(formula: Formula, *, clusters: bool) -> None:

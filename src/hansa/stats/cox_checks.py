@@ -12,50 +12,60 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hansa.model.exposure import FloatArray
+from hansa.model.exposure import BoolArray, FloatArray
 from hansa.stats.contract import Arrays, Inputs, Output, Step
 from hansa.stats.cox_partial import Partial, partial
 from hansa.stats.cox_rows import ROWS
 from hansa.stats.pairs import smaller_before
 
-__all__ = ["PAIRS", "PROPORTIONAL", "TIMES", "time_function"]
+__all__ = ["PAIRS", "PROPORTIONAL", "TIMES", "times_of"]
 
 TIMES: tuple[str, ...] = ("identity", "log")
-"""The functions of time that are tested, by their code."""
+"""The functions of time that are tested, in order."""
 
 
 _DIGITS = 11
 
 
-def time_function(time: FloatArray, inputs: Inputs) -> FloatArray:
-    """g(t), centred and scaled, shape (T,); a time of 0 has no logarithm and is taken for the centre's."""
+def times_of(time: FloatArray, inputs: Inputs) -> FloatArray:
+    """Each g(t), centred and scaled, shape (2, T); a time of 0 has no logarithm and is taken for the centre's."""
     centre, scale = inputs["centre"], inputs["scale"]
-    if inputs["time"] == 0:
-        return np.asarray((time - centre) * scale)
-    logarithm = np.log(time, out=np.full_like(time, float(centre)), where=time > 0)
-    return np.asarray((logarithm - centre) * scale)
+    logarithm = np.log(time, out=np.full_like(time, float(centre[1])), where=time > 0)
+    return np.asarray((np.stack([time, logarithm]) - centre[:, None]) * scale[:, None])
 
 
 def proportional(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:
-    """The score of coefficients that change with g(t), and the two blocks of information that go with it."""
+    """The scores of coefficients that change with g(t), and the two blocks of information that go with each."""
     (rows,) = partitions
     at = partial(rows, inputs["beta"])
     p = len(inputs["beta"])
     if at is None:
-        nothing = np.zeros((p, p))
-        return {"score": np.zeros(p), "cross": nothing, "square": nothing, "weights": np.zeros((_rows(rows), 2))}
-    time = time_function(rows["time"], inputs)
-    by_term = time[at.terms.at]
-    by_row = np.zeros(len(at.risk))
-    by_row[at.died] = time[rows["after"].astype(np.intp)[at.died] - 1]
-    expected, square = at.expected(by_term), at.expected(by_term**2)
+        nothing = np.zeros((len(TIMES), p, p))
+        weights = np.zeros((_rows(rows), 1 + len(TIMES)))
+        return {"score": np.zeros((len(TIMES), p)), "cross": nothing, "square": nothing, "weights": weights}
+    found = [_changing(at, time) for time in times_of(rows["time"], inputs)]
+    score, cross, square, expected = (list(part) for part in zip(*found, strict=True))
     return {
-        "score": at.score(expected, by_row),
-        "cross": at.information(expected, by_term),
-        "square": at.information(square, by_term**2),
-        "weights": at.weights(np.maximum(square, 0.0)),
+        "score": np.stack(score),
+        "cross": np.stack(cross),
+        "square": np.stack(square),
+        "weights": at.weights(*expected),
     }
+
+
+def _changing(at: Partial, time: FloatArray) -> tuple[FloatArray, ...]:
+    """Score and information of coefficients times g (T,), and the events expected by its square."""
+    by_term, by_row = time[at.terms.at], np.zeros(len(at.risk))
+    by_row[at.died] = time[at.rows["after"].astype(np.intp)[at.died] - 1]
+    expected, square = at.expected(by_term), at.expected(by_term**2)
+    return (
+        at.score(expected, by_row),
+        at.information(expected, by_term),
+        at.information(square, by_term**2),
+        np.maximum(square, 0.0),
+    )
 
 
 def pairs(partitions: Sequence[Arrays], inputs: Inputs) -> dict[str, Any]:
@@ -82,23 +92,31 @@ def _of_stratum(at: Partial, begin: int, end: int) -> FloatArray:
     rows = at.rows
     first, last = (rows[name].astype(np.intp) for name in ("first", "after"))
     inside = np.flatnonzero((last > begin) & (last <= end))
-    own = rows["prior"][inside] if "prior" in rows else np.ones(len(inside))
+    prior = rows["prior"][inside] if "prior" in rows else None
+    own = np.ones(len(inside)) if prior is None else prior
     # equal rows have equal predictors but for the rounding of a matrix product, which depends on their place
     eta, dead = np.round(at.eta[inside], _DIGITS), rows["event"][inside] > 0
     died_at = last[inside] - 1
     # of those whose last event time is that of the death, the ones without an event outlive it
     survivors = np.where(dead, last[inside] - 1, last[inside])
-    order = np.argsort(-survivors, kind="stable")
-    reach = np.searchsorted(-survivors[order], -died_at[dead], side="left")
-    lower, same = smaller_before(eta[order], own[order], reach, eta[dead])
-    total = np.append(0.0, np.cumsum(own[order]))[reach]
+    total, lower, same = _outliving(eta, prior, -survivors, -died_at[dead], dead)
     if rows["late"][0]:
-        entered = np.argsort(-first[inside], kind="stable")
-        later = np.searchsorted(-first[inside][entered], -died_at[dead], side="left")
-        late_lower, late_same = smaller_before(eta[entered], own[entered], later, eta[dead])
-        lower, same = lower - late_lower, same - late_same
-        total = total - np.append(0.0, np.cumsum(own[entered]))[later]
+        late = _outliving(eta, prior, -first[inside], -died_at[dead], dead)
+        total, lower, same = total - late[0], lower - late[1], same - late[2]
     return np.array([own[dead] @ lower, own[dead] @ (total - lower - same), own[dead] @ same])
+
+
+def _outliving(
+    eta: FloatArray, prior: FloatArray | None, last: NDArray[np.intp], died: NDArray[np.intp], dead: BoolArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Per death, the weight of rows with ``last`` before it, of those with a lower ``eta``, and with the same."""
+    order = np.argsort(last, kind="stable")
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    reach = np.searchsorted(last[order], died)
+    weights = None if prior is None else prior[order]
+    total = reach.astype(np.float64) if weights is None else np.append(0.0, np.cumsum(weights))[reach]
+    return total, *smaller_before(eta[order], weights, reach, place[dead])
 
 
 def _rows(rows: Arrays) -> int:
@@ -110,12 +128,12 @@ PROPORTIONAL = Step(
     1,
     ROWS,
     (
-        Output("score", ("columns",), "intermediate", additive="node"),
-        Output("cross", ("columns", "columns"), "intermediate", additive="node"),
-        Output("square", ("columns", "columns"), "intermediate", additive="node"),
+        Output("score", (len(TIMES), "columns"), "intermediate", additive="node"),
+        Output("cross", (len(TIMES), "columns", "columns"), "intermediate", additive="node"),
+        Output("square", (len(TIMES), "columns", "columns"), "intermediate", additive="node"),
     ),
     proportional,
-    weight_names=("relative risk", "expected events by time"),
+    weight_names=("relative risk", "expected events by time", "expected events by log time"),
     centred=1,
 )
 

@@ -17,14 +17,16 @@ from hansa.model.exposure import BoolArray, FloatArray
 from hansa.stats.aliasing import estimable, factored, leftover
 from hansa.stats.contract import Cohorts, Request, Totals
 from hansa.stats.cox_arguments import CoxModel
+from hansa.stats.cox_ridge import Ridge, ridge_of
 from hansa.stats.design import slopes
+from hansa.stats.firth_fit import Profile
 from hansa.stats.glm_scaling import column_scales
 from hansa.stats.newton import Fit, Point, maximise
 from hansa.stats.scaling import sharpened
 from hansa.stats.separation import growing
 from hansa.stats.sizes import bucket_scale
 
-__all__ = ["CoxFitted", "CoxProblem", "check_means", "fit_cox", "scaled_arguments"]
+__all__ = ["CoxFitted", "CoxProblem", "check_means", "fit_cox", "fitted_at", "posed_cox", "scaled_arguments"]
 
 _SHARPENINGS = 3
 _CONSTANT = 1e-22
@@ -38,7 +40,8 @@ class CoxProblem:
     """A model on its way: the request its rounds stand on, the columns' scales, totals of means, and the start.
 
     ``kept`` are the columns that are not aliased; ``mix``, where there is one, is the triangular matrix by which
-    the columns are multiplied so that they are nearly uncorrelated.
+    the columns are multiplied so that they are nearly uncorrelated. The totals of points have the ``ridge`` penalty in
+    them, where there is one.
     """
 
     cohorts: Cohorts
@@ -50,10 +53,19 @@ class CoxProblem:
     start: Point
     kept: BoolArray
     mix: FloatArray | None = None
+    ridge: Ridge | None = None
 
     def ask(self, beta: FloatArray) -> Totals:
-        """One round at ``beta``."""
-        return self.cohorts.sum("cox.round", self.request, beta=beta)
+        """One round at ``beta``, with the ridge penalty where there is one."""
+        return self.penalised(self.cohorts.sum(f"{self.model.steps}.round", self.request, beta=beta), beta)
+
+    def penalised(self, totals: Totals, beta: FloatArray) -> Totals:
+        """A round's totals with the ridge penalty where there is one."""
+        return totals if self.ridge is None else self.ridge.added(totals, beta)
+
+    def plain(self, point: Point) -> Totals:
+        """The totals of a point without the ridge penalty."""
+        return point.totals if self.ridge is None else self.ridge.removed(point.totals, point.beta)
 
     @property
     def node_request(self) -> Request:
@@ -81,8 +93,11 @@ class CoxProblem:
 class CoxFitted:
     """A fit in the variables' units: ``coef`` (p,) with NaN where not ``kept``, and two covariances of the kept.
 
-    ``model_covariance`` is the inverse information; ``covariance`` is robust where that was asked for.
-    ``score_test`` is the score test that all coefficients are zero.
+    ``model_covariance`` is the inverse information; ``covariance`` is robust where that was asked for. With a ridge
+    penalty ``covariance`` is the inverse of the penalised information, and ``model_covariance`` that of an estimator
+    which is drawn towards zero. ``score_test`` is the score test that all coefficients are zero. ``loglik`` and
+    ``null_loglik`` have Firth's penalty in them, but no other; ``df`` are the effective degrees of freedom.
+    ``profiles`` of the kept coefficients come with Firth's penalty.
     """
 
     problem: CoxProblem
@@ -92,6 +107,10 @@ class CoxFitted:
     covariance: FloatArray
     score_test: float | None
     clusters: int | None
+    loglik: float
+    null_loglik: float
+    df: float
+    profiles: tuple[Profile, ...]
 
 
 def fit_cox(cohorts: Cohorts, model: CoxModel, design: Design) -> CoxFitted:
@@ -104,28 +123,37 @@ def fit_cox(cohorts: Cohorts, model: CoxModel, design: Design) -> CoxFitted:
     ConvergenceError
         When the iteration ends without an answer.
     """
-    problem = _mixed(_posed(cohorts, model, design))
+    problem = posed_cox(cohorts, model, design)
     fit = maximise(problem.ask, problem.start, problem.kept, lambda _: 1.0, problem.grown)
-    kept, back = problem.kept, problem.back[:, problem.kept]
+    fitted = fitted_at(problem, fit)
+    if not model.robust:
+        return replace(fitted, score_test=_score_test(problem) if problem.ridge is None else None)
+    middle, clusters = _robust(problem, fit)
+    back = problem.back[np.ix_(problem.kept, problem.kept)]
+    return replace(fitted, covariance=back @ middle @ back.T, clusters=clusters, score_test=_score_test(problem))
+
+
+def fitted_at(problem: CoxProblem, fit: Fit) -> CoxFitted:
+    """What a fit says in the variables' units, by the model's own errors."""
+    kept = problem.kept
+    block, back = np.ix_(kept, kept), problem.back[np.ix_(kept, kept)]
     coef = np.full(len(kept), np.nan)
-    coef[kept] = (back @ fit.point.beta[kept])[kept]
-    inverse, back = fit.information.inverse, back[kept]
-    middle, clusters = _robust(problem, fit) if model.robust else (inverse, None)
-    return CoxFitted(
-        problem=problem,
-        fit=fit,
-        coef=coef,
-        model_covariance=back @ inverse @ back.T,
-        covariance=back @ middle @ back.T,
-        score_test=_score_test(problem),
-        clusters=clusters,
-    )
+    coef[kept] = back @ fit.point.beta[kept]
+    inverse = fit.information.inverse
+    covariance = drawn = back @ inverse @ back.T
+    df: float = int(kept.sum())
+    if problem.ridge is not None:
+        unseen = problem.ridge.second[block] @ inverse
+        df -= float(np.trace(unseen))
+        drawn = covariance - back @ inverse @ unseen @ back.T
+    loglik, null = (-float(problem.plain(point)["deviance"]) / 2 for point in (fit.point, problem.start))
+    return CoxFitted(problem, fit, coef, drawn, covariance, None, None, loglik, null, df, ())
 
 
 # --- posing -------------------------------------------------------------------------------------------------
 
 
-def _posed(cohorts: Cohorts, model: CoxModel, design: Design) -> CoxProblem:
+def posed_cox(cohorts: Cohorts, model: CoxModel, design: Design) -> CoxProblem:
     """The problem under a scaling that suits it; the first look at the information says whether it does."""
     arguments, scale = scaled_arguments(cohorts, model, design)
     places = list(slopes(design, "intercepts"))
@@ -137,7 +165,7 @@ def _posed(cohorts: Cohorts, model: CoxModel, design: Design) -> CoxProblem:
         if np.array_equal(better, scale):
             break
         scale = better
-    return problem
+    return _mixed(problem)
 
 
 def scaled_arguments(cohorts: Cohorts, model: CoxModel, design: Design) -> tuple[dict[str, Any], FloatArray]:
@@ -167,14 +195,15 @@ def _with(
 ) -> tuple[CoxProblem, BoolArray]:
     """The problem under this scaling, and which of its columns do not vary within risk sets."""
     base = {**arguments, "scale": scale.tolist()}
-    means = cohorts.sum("cox.means", Request(base))
+    means = cohorts.sum(f"{model.steps}.means", Request(base))
     check_means(means)
     request = Request({**base, "mix": None, "ties": model.ties, "by_node": model.by_node})
+    ridge = None if model.theta is None else ridge_of(cohorts, Request(base), model.theta, float(means["weight"]))
     zero = np.zeros(len(scale))
-    start = Point(zero, cohorts.sum("cox.round", request, beta=zero))
-    gram = start.totals["gram"]
-    varying = np.diag(gram) > _CONSTANT * means["events"]
-    kept = varying & estimable(gram * np.outer(varying, varying))
+    totals = cohorts.sum(f"{model.steps}.round", request, beta=zero)
+    varying = np.diag(totals["gram"]) > _CONSTANT * means["events"]
+    totals = totals if ridge is None else ridge.added(totals, zero)
+    kept = varying & estimable(totals["gram"] * np.outer(varying, varying))
     if not kept.any():
         raise NotEstimable(
             "nothing varies within nodes",
@@ -183,7 +212,8 @@ def _with(
             fix="take other terms",
             field="formula",
         )
-    return CoxProblem(cohorts, model, design, scale, request, means, start, kept), ~varying
+    start = Point(zero, totals)
+    return CoxProblem(cohorts, model, design, scale, request, means, start, kept, ridge=ridge), ~varying
 
 
 def check_means(means: Totals) -> None:
@@ -217,7 +247,8 @@ def _mixed(problem: CoxProblem) -> CoxProblem:
     mix[np.ix_(kept, kept)] = factored(gram / float(problem.means["events"])).whitening
     request = Request({**problem.request.arguments, "mix": mix.tolist()})
     mixed = Totals({**totals, "gram": mix.T @ totals["gram"] @ mix, "score": mix.T @ totals["score"]})
-    return replace(problem, request=request, start=Point(problem.start.beta, mixed), mix=mix)
+    ridge = None if problem.ridge is None else problem.ridge.mixed(mix)
+    return replace(problem, request=request, start=Point(problem.start.beta, mixed), mix=mix, ridge=ridge)
 
 
 # --- errors and tests ---------------------------------------------------------------------------------------
@@ -226,7 +257,7 @@ def _mixed(problem: CoxProblem) -> CoxProblem:
 def _robust(problem: CoxProblem, fit: Fit) -> tuple[FloatArray, int]:
     """The sandwich of Lin and Wei, and over how many clusters it was summed."""
     kept = problem.kept
-    totals = problem.cohorts.sum("cox.meat", problem.request, beta=fit.point.beta)
+    totals = problem.cohorts.sum(f"{problem.model.steps}.meat", problem.request, beta=fit.point.beta)
     clusters = round(float(totals["clusters"]))
     if problem.model.by_node and clusters < _FEWEST_CLUSTERS:
         raise StudyError(

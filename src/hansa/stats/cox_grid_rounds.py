@@ -45,12 +45,13 @@ class GridProblem(CoxProblem):
         found = self.hazards(beta, sets, np.ones(len(sets.hazard)))
         periods, weight = found["periods"], np.bincount(sets.block, risks["weight"], BLOCKS * self.strata)
         between = (periods / np.where(weight > 0, weight, 1.0)[:, None]).T @ periods
-        return Totals(
+        totals = Totals(
             gram=found["within"] - between,
             score=found["score"],
             deviance=np.asarray(-2 * (float(risks["predictor"]) - sets.log_denominators)),
             invalid=risks["invalid"],
         )
+        return self.penalised(totals, beta)
 
     def risks(self, beta: FloatArray) -> Totals:
         """The risk sets at ``beta``."""

@@ -85,11 +85,17 @@ class Partial:
     def mean(self) -> FloatArray:
         """Per term, the mean covariates of its risk set, shape (d, p)."""
         terms, x = self.terms, self.rows["x"]
-        total = at_risk(self.rows, self.risk, x)[terms.at]
+        total = at_risk(self.rows, self.risk, x).take(terms.at, axis=0)
         if terms.part.any():
-            total -= terms.part[:, None] * self._deaths(self.risk, x)[terms.at]
+            total -= terms.part[:, None] * self._deaths(self.risk, x).take(terms.at, axis=0)
         total /= self.denominator[:, None]
         return total
+
+    def mean_of(self, values: FloatArray) -> FloatArray:
+        """Per term, the mean of values (m,) over its risk set, shape (d,)."""
+        weighed, terms = self.risk * values, self.terms
+        total = at_risk(self.rows, weighed)[terms.at] - terms.part * self._deaths(weighed)[terms.at]
+        return np.asarray(total / self.denominator)
 
     @property
     def loglik(self) -> float:
@@ -109,12 +115,19 @@ class Partial:
         """
         risk = self.risk if values.ndim == 1 else self.risk[:, None]
         part = self.terms.part if values.ndim == 1 else self.terms.part[:, None]
-        events = len(self.rows["time"])
-        total = np.zeros((events + 1, *values.shape[1:]))
-        np.cumsum(self._by_time(values), axis=0, out=total[1:])
-        found = total[self.rows["after"].astype(np.intp)] - total[self.rows["first"].astype(np.intp)]
+        by_time = self._by_time(values)
+        found = self._between(by_time)
+        if "faded" in self.rows:
+            fade, faded = (self.rows[name].reshape(-1, *[1] * (values.ndim - 1)) for name in ("fade", "faded"))
+            found = np.where(faded > 0, self._between(by_time * fade), found)
         found[self.died] -= self._by_time(part * values)[self._death_time]
         return np.asarray(risk * found)
+
+    def _between(self, by_time: FloatArray) -> FloatArray:
+        """Per row the sum over the event times at which it is at risk."""
+        total = np.zeros((len(by_time) + 1, *by_time.shape[1:]))
+        np.cumsum(by_time, axis=0, out=total[1:])
+        return np.asarray(total[self.rows["after"].astype(np.intp)] - total[self.rows["first"].astype(np.intp)])
 
     def _by_time(self, values: FloatArray) -> FloatArray:
         """The terms' values (d,) or (d, k) summed by event time."""
@@ -141,19 +154,23 @@ class Partial:
         within = gram_of(x, np.maximum(expected, 0.0)) if factor is None else (x * expected[:, None]).T @ x
         return np.asarray(within - between)
 
-    def weights(self, further: FloatArray) -> FloatArray:
-        """What a round's inputs put on people, in the order of the node's rows: risk and one more, shape (n, 2).
+    def weights(self, *further: FloatArray) -> FloatArray:
+        """What a round's inputs put on people, in the order of the node's rows: risk and others, shape (n, 1 + k).
 
         Rows that are in no risk set are shown with the median risk, so that they do not stand out.
         """
-        usual = float(np.median(self.risk)) if len(self.risk) else 0.0
-        found = np.tile([usual, 0.0], (int(self.rows["rows"][0]), 1))
-        found[self.rows["order"].astype(np.intp)] = np.stack([self.risk, further], axis=1)
+        n, order = int(self.rows["rows"][0]), self.rows["order"].astype(np.intp)
+        columns = [np.bincount(order, column, n).astype(np.float64) for column in (self.risk, *further)]
+        found = np.stack(columns, axis=1)
+        apart = np.ones(n, dtype=np.bool_)
+        apart[order] = False
+        if 0 < np.count_nonzero(apart) < n:
+            found[apart, 0] = np.median(self.risk)
         return found
 
     def _deaths(self, weight: FloatArray, values: FloatArray | None = None) -> FloatArray:
         died, events = self.died, len(self.rows["time"])
-        return summed(self._death_time, weight[died], events, None if values is None else values[died])
+        return summed(self._death_time, weight[died], events, None if values is None else values.take(died, axis=0))
 
     def _prior(self, which: Order) -> FloatArray:
         return self.rows["prior"][which] if "prior" in self.rows else np.ones(len(which))

@@ -15,10 +15,11 @@ from hansa.model.exposure import FloatArray
 from hansa.stats.aliasing import estimable, factored, leftover
 from hansa.stats.contract import Cohorts, Request, Totals
 from hansa.stats.cox_arguments import CoxModel
-from hansa.stats.cox_fit import CoxFitted, check_means, scaled_arguments
+from hansa.stats.cox_fit import CoxFitted, check_means, fitted_at, scaled_arguments
 from hansa.stats.cox_grid import MAX_TIMES, strata_of
 from hansa.stats.cox_grid_robust import squared_residuals
 from hansa.stats.cox_grid_rounds import GridProblem, RiskSets, risk_sets_of
+from hansa.stats.cox_ridge import ridge_of
 from hansa.stats.newton import Point, maximise
 
 __all__ = ["GridFitted", "fit_grid"]
@@ -57,17 +58,22 @@ def fit_grid(cohorts: Cohorts, model: CoxModel, design: Design) -> GridFitted:
     mean = _means(problem.cohorts.sum("cox.moments", problem.request, beta=beta), sets, problem)
     within = problem.hazards(beta, sets, np.ones(len(sets.hazard)))["within"]
     exact = within - (mean * sets.terms.weight[:, None]).T @ mean
+    exact = exact if problem.ridge is None else exact + problem.ridge.second
     fit = replace(fit, information=factored(exact[np.ix_(problem.kept, problem.kept)]))
-    kept, back = problem.kept, problem.back[:, problem.kept]
-    coef = np.full(len(kept), np.nan)
-    coef[kept] = (back @ fit.point.beta[kept])[kept]
-    inverse, back = fit.information.inverse, back[kept]
-    middle, rows = inverse, None
-    if model.robust:
-        squares = squared_residuals(problem, beta, sets, mean)[np.ix_(kept, kept)]
-        middle, rows = inverse @ squares @ inverse, round(float(problem.means["rows"]))
-    covariances = (back @ inverse @ back.T, back @ middle @ back.T)
-    return GridFitted(problem, fit, coef, *covariances, None, rows, sets, mean, risks["weight"])
+    fitted = GridFitted(
+        **vars(fitted_at(problem, fit)) | {"problem": problem}, sets=sets, mean=mean, weight=risks["weight"]
+    )
+    return _robust(fitted) if model.robust else fitted
+
+
+def _robust(fitted: GridFitted) -> GridFitted:
+    """With the errors of Lin and Wei's sandwich over rows."""
+    problem, inverse = fitted.problem, fitted.fit.information.inverse
+    block = np.ix_(problem.kept, problem.kept)
+    squares = squared_residuals(problem, fitted.fit.point.beta, fitted.sets, fitted.mean)[block]
+    back = problem.back[block]
+    covariance = back @ inverse @ squares @ inverse @ back.T
+    return replace(fitted, covariance=covariance, clusters=round(float(problem.means["rows"])))
 
 
 def _means(totals: Totals, sets: RiskSets, problem: GridProblem) -> FloatArray:
@@ -101,13 +107,19 @@ def _posed(cohorts: Cohorts, model: CoxModel, design: Design) -> GridProblem:
     nowhere = Point(np.zeros(len(scale)), Totals())
     kept = np.ones(len(scale), dtype=np.bool_)
     blank = GridProblem(
-        *(cohorts, model, design, scale, request, means, nowhere, kept, None, strata, times, rounded, recorded)
+        *(cohorts, model, design, scale, request, means, nowhere, kept),
+        strata=strata,
+        times=times,
+        rounded=rounded,
+        recorded=recorded,
     )
     blank = replace(blank, counts=_counts(blank))
     totals = blank.ask(nowhere.beta)
-    gram = totals["gram"]
-    varying = np.diag(gram) > _CONSTANT * means["events"]
-    kept = varying & estimable(gram * np.outer(varying, varying))
+    varying = np.diag(totals["gram"]) > _CONSTANT * means["events"]
+    if model.theta is not None:
+        blank = replace(blank, ridge=ridge_of(cohorts, base, model.theta, float(means["weight"])))
+        totals = blank.penalised(totals, nowhere.beta)
+    kept = varying & estimable(totals["gram"] * np.outer(varying, varying))
     if not kept.any():
         raise NotEstimable("nothing varies between people", fix="take other terms", field="formula")
     return replace(blank, start=Point(nowhere.beta, totals), kept=kept)
@@ -150,5 +162,6 @@ def _mixed(problem: GridProblem) -> GridProblem:
     mix = np.eye(len(kept))
     mix[block] = factored(gram / float(problem.means["events"])).whitening
     request = Request({**problem.request.arguments, "mix": mix.tolist()})
-    mixed = replace(problem, request=request, mix=mix)
+    ridge = None if problem.ridge is None else problem.ridge.mixed(mix)
+    mixed = replace(problem, request=request, mix=mix, ridge=ridge)
     return replace(mixed, start=Point(problem.start.beta, mixed.ask(problem.start.beta)))

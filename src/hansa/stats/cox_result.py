@@ -13,7 +13,7 @@ from hansa.stats.cox_tests import Concordance, Proportional
 from hansa.stats.glm_result import Term, Test, chi_square
 from hansa.stats.plain import Result
 
-__all__ = ["CoxResult", "nested", "read_cox_result"]
+__all__ = ["CoxResult", "cox_fields", "nested", "read_cox_result"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,13 @@ class CoxResult(Result):
     likelihood-ratio, Wald and score tests that all coefficients are zero; with weights of people sampled the
     likelihood is none, and the first is missing. ``aic`` and ``bic`` take the partial likelihood, ``bic`` with
     the number of events.
+
+    With ``penalty`` "firth" the log-likelihoods are penalised, the tests and intervals of ``terms`` those of the
+    profile, and ``wald_terms`` has Wald's; AIC and BIC are none. With "ridge" of strength ``theta``, ``df`` are the
+    effective degrees of freedom, and ``model_errors`` those of an estimator that is drawn towards zero.
     """
 
-    schema: ClassVar[str] = "cox/1.0"
+    schema: ClassVar[str] = "cox/1.1"
     formula: str
     baseline: str
     grid: float | None
@@ -45,11 +49,11 @@ class CoxResult(Result):
     level: float
     n: int
     events: int
-    df: int
+    df: float
     loglik: float
     null_loglik: float
-    aic: float
-    bic: float
+    aic: float | None
+    bic: float | None
     tests: tuple[Test, ...]
     covariance_terms: tuple[str, ...]
     covariance: tuple[tuple[float, ...], ...]
@@ -66,6 +70,9 @@ class CoxResult(Result):
     knots: tuple[str, ...]
     dropped_levels: tuple[str, ...]
     facts: Mapping[str, Any] = field(hash=False)
+    penalty: str | None = None
+    theta: float | None = None
+    wald_terms: tuple[Term, ...] = ()
 
     @property
     def by_name(self) -> dict[str, Term]:
@@ -80,17 +87,23 @@ class CoxResult(Result):
 
 def read_cox_result(plain: Mapping[str, Any]) -> CoxResult:
     """A result from its plain values; fields that a newer minor version added are left aside."""
-    known = {one.name for one in dataclasses.fields(CoxResult)}
+    return CoxResult(**cox_fields(CoxResult, plain))
+
+
+def cox_fields(kind: type[CoxResult], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Cox model, or of what has these and more, from plain values."""
+    known = {one.name for one in dataclasses.fields(kind)}
     given = {name: value for name, value in plain.items() if name in known}
     fields: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in given.items()}
     fields["covariance"] = tuple(map(tuple, fields["covariance"]))
-    fields["terms"] = tuple(Term(**term) for term in fields["terms"])
+    for terms in fields.keys() & {"terms", "wald_terms"}:
+        fields[terms] = tuple(Term(**term) for term in fields[terms])
     fields["tests"] = tuple(map(_test, fields["tests"]))
     fields["proportional"] = tuple(map(_proportional, fields["proportional"]))
     fields["baseline_hazards"] = tuple(map(_hazard, fields["baseline_hazards"]))
     if fields["concordance"] is not None:
         fields["concordance"] = Concordance(**fields["concordance"])
-    return CoxResult(**fields)
+    return fields
 
 
 def _hazard(plain: Mapping[str, Any]) -> BaselineHazard:

@@ -31,9 +31,22 @@ from hansa.stats.contract import Arguments, Arrays, Frame, Preparation
 from hansa.stats.design import reads, set_exposure, slopes
 from hansa.stats.risk_sets import risk_sets
 
-__all__ = ["COLUMNS", "ROWS", "SIZE", "column_arrays", "exposures_of", "resolved", "stratum_levels"]
+__all__ = [
+    "COLUMNS",
+    "EXPOSED_BY",
+    "ROWS",
+    "SIZE",
+    "column_arrays",
+    "columns_exposed",
+    "dimensions_of",
+    "exposures_of",
+    "refined",
+    "resolved",
+    "stacked",
+    "stratum_levels",
+]
 
-_EXPOSED_BY = ("formula", "facts", "weights", "scale", "time_scale")
+EXPOSED_BY: tuple[str, ...] = ("formula", "facts", "weights", "scale", "time_scale")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +153,10 @@ def _is_days(time: Expr) -> bool:
 
 
 def _build_rows(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
-    return _refined(column_arrays(frame, arguments), arguments, frame.variables)
+    return refined(column_arrays(frame, arguments), arguments, frame.variables)
 
 
-def _refined(arrays: Arrays, arguments: Arguments, _variables: Mapping[str, Variable]) -> dict[str, FloatArray]:
+def refined(arrays: Arrays, arguments: Arguments, _variables: Mapping[str, Variable]) -> dict[str, FloatArray]:
     """The arrays of ``cox.rows`` from those of ``cox.columns``."""
     found = {**arrays, "x": arrays["x"] @ np.asarray(arguments["mix"]) if arguments["mix"] else arrays["x"]}
     if arguments["by_node"]:
@@ -159,13 +172,13 @@ _SINGLE = {"late", "efron", "time_scale", "derived"}
 def _joined(partitions: Sequence[Arrays]) -> dict[str, FloatArray]:
     """All rows of a node, sorted by stratum and time, with the risk sets that they are in."""
     names = {name for arrays in partitions for name in arrays} - _SINGLE - {"unusable"}
-    whole = {name: _stacked(partitions, name) for name in sorted(names)}
+    whole = {name: stacked(partitions, name) for name in sorted(names)}
     first = partitions[0]
     sets = risk_sets(whole, late=bool(first["late"][0]))
     return {**sets, "time": sets["time"] * first["time_scale"], "efron": first["efron"]}
 
 
-def _stacked(partitions: Sequence[Arrays], name: str) -> FloatArray:
+def stacked(partitions: Sequence[Arrays], name: str) -> FloatArray:
     """One array over all partitions; where some have no weights, theirs are one."""
     if len(partitions) == 1:
         return partitions[0][name]
@@ -180,7 +193,8 @@ def exposures_of(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
     return _exposures_of(_rows(frame, arguments), frame, arguments)
 
 
-def _columns_exposed(frame: Frame, arguments: Arguments) -> tuple[dict[str, FloatArray], tuple[Exposure, ...]]:
+def columns_exposed(frame: Frame, arguments: Arguments) -> tuple[dict[str, FloatArray], tuple[Exposure, ...]]:
+    """The arrays of ``cox.columns`` and what the gate looks at."""
     rows = _rows(frame, arguments)
     return _columns_of(rows, arguments), _exposures_of(rows, frame, arguments)
 
@@ -274,33 +288,34 @@ def _variables(design: Design, arguments: Arguments) -> frozenset[str]:
     return design.formula.names | (frozenset([arguments["weights"]]) if arguments.get("weights") else frozenset())
 
 
-def _dimensions(arguments: Arguments, variables: Mapping[str, Variable]) -> dict[str, int]:
+def dimensions_of(arguments: Arguments, variables: Mapping[str, Variable]) -> dict[str, int]:
+    """How many coefficients there are, and how many columns with the times."""
     columns = len(slopes(resolved(arguments, variables), "intercepts"))
     return {"columns": columns, "all": columns + 1}
 
 
-SIZE = Preparation("cox.size", 1, reads, _dimensions, _build_size, set_exposure)
+SIZE = Preparation("cox.size", 1, reads, dimensions_of, _build_size, set_exposure)
 
 COLUMNS = Preparation(
     "cox.columns",
     1,
     reads,
-    _dimensions,
+    dimensions_of,
     column_arrays,
     exposures_of,
-    exposed_by=_EXPOSED_BY,
-    together=_columns_exposed,
+    exposed_by=EXPOSED_BY,
+    together=columns_exposed,
 )
 
 ROWS = Preparation(
     "cox.rows",
     1,
     reads,
-    _dimensions,
+    dimensions_of,
     _build_rows,
     exposures_of,
-    exposed_by=_EXPOSED_BY,
+    exposed_by=EXPOSED_BY,
     refines="cox.columns",
-    refine=_refined,
+    refine=refined,
     join=_joined,
 )

@@ -48,31 +48,26 @@ def proportional_tests(fitted: CoxFitted) -> tuple[Proportional, ...]:
     Refused
         When a node's gate refuses a round.
     """
-    moments = fitted.problem.means["times"]
-    found = []
-    for code, time in enumerate(TIMES):
-        scaling = _centre_and_scale(fitted, moments[2 * code], moments[2 * code + 1])
-        if scaling is not None:
-            found.append(_tests(fitted, code, time, *scaling))
-    return tuple(found)
+    problem = fitted.problem
+    scalings = [_centre_and_scale(fitted, *moments) for moments in problem.means["times"].reshape(-1, 2)]
+    if not any(scale for _, scale in scalings):
+        return ()
+    centre, scale = np.array(scalings).T
+    beta = fitted.fit.point.beta
+    step = f"{problem.model.steps}.proportional"
+    totals = problem.cohorts.sum(step, problem.request, beta=beta, centre=centre, scale=scale)
+    parts = zip(TIMES, scale, totals["score"], totals["cross"], totals["square"], strict=True)
+    return tuple(score_tests(time, fitted, *blocks) for time, size, *blocks in parts if size)
 
 
-def _centre_and_scale(fitted: CoxFitted, total: float, squares: float) -> tuple[float, float] | None:
-    """Of a function of time in units of the times' scale; ``None`` where it does not vary."""
+def _centre_and_scale(fitted: CoxFitted, total: float, squares: float) -> tuple[float, float]:
+    """Of a function of time in units of the times' scale; a scale of 0 where it does not vary."""
     events = float(fitted.problem.means["events"])
     mean = total / events
     variance = squares / events - mean**2
     if variance <= 1e-12 * (mean**2 + 1e-300):
-        return None
+        return mean, 0.0
     return mean, float(2.0 ** -round(math.log2(variance) / 2))
-
-
-def _tests(fitted: CoxFitted, code: int, time: str, centre: float, scale: float) -> Proportional:
-    problem = fitted.problem
-    totals = problem.cohorts.sum(
-        "cox.proportional", problem.request, beta=fitted.fit.point.beta, time=float(code), centre=centre, scale=scale
-    )
-    return score_tests(time, fitted, totals["score"], totals["cross"], totals["square"])
 
 
 def score_tests(time: str, fitted: CoxFitted, score: FloatArray, cross: FloatArray, square: FloatArray) -> Proportional:

@@ -283,7 +283,7 @@ def likelihood_ratio(small: GlmResult, large: GlmResult) -> Test:
     return chi_square("likelihood ratio", 2 * (large.loglik - small.loglik), df)
 
 
-def chi_square(name: str, statistic: float, df: int) -> Test:
+def chi_square(name: str, statistic: float, df: float) -> Test:
     """A chi-square test; a statistic below zero is rounding and counts as zero."""
     p_log = _logarithm(float(special.chdtrc(df, max(statistic, 0.0)))) if df > 0 else 0.0
     return Test(name, statistic, df, math.exp(p_log), p_log)

@@ -136,7 +136,7 @@ def _separation(growing: Sequence[str]) -> NotEstimable:
         f"no finite estimate exists for {', '.join(growing)}",
         why="the terms predict the outcome perfectly for some people (separation), so the coefficients grow "
         "without end",
-        fix="merge levels, drop the term, or widen the population; a logistic model has finite estimates with "
+        fix="merge levels, drop the term, or widen the population; logistic and Cox models have finite estimates with "
         'penalty = "firth"',
         field="formula",
     )

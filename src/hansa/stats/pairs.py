@@ -7,6 +7,8 @@ take n log n steps, all of them in whole arrays.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,51 +16,73 @@ from hansa.model.exposure import FloatArray
 
 __all__ = ["smaller_before"]
 
+_Places = NDArray[np.int32]
+_Kind = TypeVar("_Kind", np.int32, np.float64)
+
 
 def smaller_before(
-    values: FloatArray, weights: FloatArray, place: NDArray[np.intp], than: FloatArray
+    values: FloatArray, weights: FloatArray | None, place: NDArray[np.intp], asked: NDArray[np.intp]
 ) -> tuple[FloatArray, FloatArray]:
-    """Per question, the weight of points before a place that have a smaller value, and of those with an equal one.
+    """Per question, the weight of points before a place whose value is smaller than a point's, or the same.
 
     Parameters
     ----------
-    values, weights : arrays, shape (n,)
+    values : array, shape (n,)
         Of the points, in order.
+    weights : array, shape (n,)
+        Of the points; ``None`` for 1.
     place : integer array, shape (q,)
         Only the first ``place`` points count.
-    than : array, shape (q,)
+    asked : integer array, shape (q,)
+        The point whose value is compared.
 
     Examples
     --------
-    >>> points, ones = np.array([3.0, 1.0, 2.0]), np.ones(3)
-    >>> [found.tolist() for found in smaller_before(points, ones, np.array([2, 3]), np.array([2.0, 3.0]))]
-    [[1.0, 2.0], [0.0, 1.0]]
+    >>> points = np.array([3.0, 1.0, 2.0, 2.0])
+    >>> [found.tolist() for found in smaller_before(points, None, np.array([2, 4]), np.array([2, 0]))]
+    [[1.0, 3.0], [0.0, 1.0]]
     """
-    order = np.unique(values)
-    ranks = np.searchsorted(order, values)
-    below, upto = np.searchsorted(order, than, side="left"), np.searchsorted(order, than, side="right")
-    smaller, no_larger = np.split(_less(ranks, weights, np.tile(place, 2), np.concatenate([below, upto])), 2)
-    return smaller, no_larger - smaller
+    n = len(values)
+    by_size = np.argsort(values, kind="stable")
+    rank = _moved(np.arange(n, dtype=np.int32), by_size.astype(np.int32))
+    new = np.append(True, np.diff(values[by_size]) != 0)[:n]
+    smaller = np.maximum.accumulate(np.where(new, np.arange(n), 0))
+    bound = smaller[rank[asked]]
+    # sorted by value and place, points of one value stand together, and those before the place stand first
+    end = np.searchsorted(smaller * n + by_size, bound * n + place)
+    total = _prefix(np.ones(n) if weights is None else weights[by_size])
+    return _less(rank, weights, place.astype(np.int32), bound.astype(np.int32)), total[end] - total[bound]
 
 
-def _less(ranks: NDArray[np.intp], weights: FloatArray, place: NDArray[np.intp], bound: NDArray[np.intp]) -> FloatArray:
+def _less(rank: _Places, weights: FloatArray | None, place: _Places, bound: _Places) -> FloatArray:
     """Per question, the weight of the first ``place`` points whose rank is less than ``bound``."""
     total = np.zeros(len(place))
-    if not len(ranks):
-        return total
     begin, end = np.zeros_like(place), place
-    for digit in range(int(ranks.max()).bit_length(), -1, -1):
-        zero = (ranks >> digit) & 1 == 0
-        zeros = np.zeros(len(zero) + 1, dtype=np.intp)
-        np.cumsum(zero, out=zeros[1:])
-        weight = _prefix(np.where(zero, weights, 0.0))
-        high = (bound >> digit) & 1 == 1
-        total += np.where(high, weight[end] - weight[begin], 0.0)
-        begin = np.where(high, zeros[-1] + begin - zeros[begin], zeros[begin])
-        end = np.where(high, zeros[-1] + end - zeros[end], zeros[end])
-        order = np.concatenate([np.flatnonzero(zero), np.flatnonzero(~zero)])
-        ranks, weights = ranks[order], weights[order]
+    every: _Places = np.arange(len(rank), dtype=np.int32)
+    for digit in range(len(rank).bit_length() - 1, -1, -1):
+        one = (rank >> digit) & 1 != 0
+        ones = np.zeros(len(rank) + 1, dtype=np.int32)
+        np.cumsum(one, out=ones[1:])
+        zeros = len(rank) - ones[-1]
+        low = begin - ones[begin], end - ones[end]
+        high = (bound >> digit) & 1 != 0
+        if weights is None:
+            counted = low[1] - low[0]
+        else:
+            before = _prefix(np.where(one, 0.0, weights))
+            counted = before[end] - before[begin]
+        total += np.where(high, counted, 0)
+        begin, end = (np.where(high, zeros + ones[at], below) for at, below in zip((begin, end), low, strict=True))
+        dealt = np.where(one, zeros + ones[:-1], every - ones[:-1])
+        rank = _moved(rank, dealt)
+        weights = None if weights is None else _moved(weights, dealt)
     return total
+
+
+def _moved(values: NDArray[_Kind], to: _Places) -> NDArray[_Kind]:
+    found = np.empty_like(values)
+    found[to] = values
+    return found
 
 
 def _prefix(values: FloatArray) -> FloatArray:

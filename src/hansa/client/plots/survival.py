@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # see style
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["CurveLine", "survival_plot"]
+__all__ = ["CurveLine", "predicted_plot", "survival_plot"]
 
 _COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _ROW = 0.17
@@ -29,7 +29,10 @@ _TIMES = 6
 
 @dataclass(frozen=True)
 class CurveLine:
-    """One group: at each shown time survival, its bounds and who is still at risk; it begins at 0 with everybody."""
+    """One group: at each shown time survival, its bounds and who is still at risk; it begins at 0 with everybody.
+
+    Predicted curves have nobody at risk.
+    """
 
     group: str
     people: int
@@ -37,7 +40,7 @@ class CurveLine:
     survival: tuple[float, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
-    at_risk: tuple[int, ...]
+    at_risk: tuple[int, ...] = ()
 
 
 def survival_plot(
@@ -50,18 +53,29 @@ def survival_plot(
         if ax is None:
             bottom = (_MARGIN + _ROW * rows) / height
             axes.set_position((_LEFT, bottom, 1 - _LEFT - _RIGHT, 0.97 - bottom))
-        for place, line in enumerate(lines):
-            _draw(axes, line, _COLOURS[place % len(_COLOURS)], dashed=place >= len(_COLOURS))
-        last = max((line.times[-1] for line in lines), default=1.0)
-        axes.set(xlim=(0, last * 1.02), ylim=(0, 1.02))
-        axes.set_xlabel(what)
-        axes.set_ylabel("Survival")
-        axes.locator_params(axis="x", nbins=_TIMES)
-        frame(axes, "left", "bottom")
-        if len(lines) > 1:
-            axes.legend(frameon=False, loc="best", fontsize=TEXT)
+        _curves(axes, lines, what)
         _numbers(axes, lines, notes, height)
         return Plot(figure_of(axes), axes, data)
+
+
+def predicted_plot(lines: Sequence[CurveLine], what: str, data: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
+    """Curves through the shown points, and bands about them, of people whom nobody watched."""
+    with canvas(ax, 6.0, _HEIGHT + _MARGIN) as axes:
+        _curves(axes, lines, what)
+        return Plot(figure_of(axes), axes, data)
+
+
+def _curves(axes: Axes, lines: Sequence[CurveLine], what: str) -> None:
+    for place, line in enumerate(lines):
+        _draw(axes, line, _COLOURS[place % len(_COLOURS)], dashed=place >= len(_COLOURS))
+    last = max((line.times[-1] for line in lines), default=1.0)
+    axes.set(xlim=(0, last * 1.02), ylim=(0, 1.02))
+    axes.set_xlabel(what)
+    axes.set_ylabel("Survival")
+    axes.locator_params(axis="x", nbins=_TIMES)
+    frame(axes, "left", "bottom")
+    if len(lines) > 1:
+        axes.legend(frameon=False, loc="best", fontsize=TEXT)
 
 
 def _draw(axes: Axes, line: CurveLine, colour: str, *, dashed: bool) -> None:

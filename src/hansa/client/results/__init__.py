@@ -5,6 +5,7 @@ from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
 from hansa.client.results.cox import CoxFit
 from hansa.client.results.descriptions import Description, Table1View
 from hansa.client.results.effect import EffectView
+from hansa.client.results.fine_gray import FineGrayFit
 from hansa.client.results.glm import GlmFit
 from hansa.client.results.lmm import LmmFit
 from hansa.client.results.meta import MetaView
@@ -22,6 +23,7 @@ __all__ = [
     "CrosstabView",
     "Description",
     "EffectView",
+    "FineGrayFit",
     "FlowView",
     "GlmFit",
     "HistogramView",

@@ -29,7 +29,14 @@ __all__ = [
 ]
 
 INTERCEPT = "(Intercept)"
-_PREFIXES = {"odds ratio": "or", "rate ratio": "rr", "risk ratio": "rr", "hazard ratio": "hr", "ratio of means": "rm"}
+_PREFIXES = {
+    "odds ratio": "or",
+    "rate ratio": "rr",
+    "risk ratio": "rr",
+    "hazard ratio": "hr",
+    "subdistribution hazard ratio": "shr",
+    "ratio of means": "rm",
+}
 
 
 class Coefficients(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hansa.client.plots.survival import predicted_plot
 from hansa.client.results.checks import Checks
 from hansa.client.results.coefficients import (
     coefficient_columns,
@@ -15,10 +16,11 @@ from hansa.client.results.coefficients import (
     terms_frame,
 )
 from hansa.client.results.held_back import HeldBack, of_baseline
-from hansa.client.results.prediction import hazard_ratios, survival_of
+from hansa.client.results.prediction import hazard_ratios, predicted_curves, survival_of
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import count, fixed, p_value, significant
+from hansa.formula import parse_formula
 from hansa.stats.cox_result import CoxResult, nested, read_cox_result
 from hansa.stats.glm_result import Test, wald
 from hansa.version import __version__
@@ -29,12 +31,18 @@ if TYPE_CHECKING:  # see view
 
     from hansa.client.plots import Plot
 
-__all__ = ["CoxFit"]
+__all__ = ["TIES", "CoxFit"]
 
 _EVENTS_PER_TERM = 10
 _CHANGING = 0.05
-_TIES = {"efron": "Efron's method for ties", "breslow": "Breslow's method for ties"}
+TIES = {"efron": "Efron's method for ties", "breslow": "Breslow's method for ties"}
 _CITED = {"efron": "Efron 1977, JASA 72:557", "breslow": "Breslow 1974, Biometrics 30:89"}
+
+
+_TESTED = (
+    "Proportional hazards were tested by scaled Schoenfeld residuals (Grambsch and Therneau 1994, Biometrika 81:515) "
+    "against time and its logarithm."
+)
 
 
 class CoxFit(View):
@@ -141,7 +149,7 @@ class CoxFit(View):
         said = [
             f"We fitted a Cox proportional-hazards model (Cox 1972, JRSS B 34:187) of {result.formula}"
             + (f" over {nodes} cohorts" if nodes else "")
-            + f" with {_TIES[result.ties]} ({_CITED[result.ties]}), to {count(result.n)} observations with "
+            + f" with {TIES[result.ties]} ({_CITED[result.ties]}), to {count(result.n)} observations with "
             f"{count(result.events)} events.",
             self._baseline_words(),
         ]
@@ -151,13 +159,25 @@ class CoxFit(View):
             said.append(
                 f"Standard errors are robust (Lin and Wei 1989, JASA 84:1074), over {result.clusters} clusters."
             )
-        said.append(
-            "Proportional hazards were tested by scaled Schoenfeld residuals (Grambsch and Therneau 1994, "
-            "Biometrika 81:515) against time and its logarithm."
-        )
+        if result.penalty is not None:
+            said.append(self._penalty_words())
+        else:
+            said.append(_TESTED)
         shared = "; no event time was shared" if result.baseline == "node" else ""
         said.append(f"Only masked sums left the cohorts (Hansa {__version__}; method cox, version 1){shared}.")
         return " ".join(said)
+
+    def _penalty_words(self) -> str:
+        if self._result.penalty == "firth":
+            return (
+                "The likelihood was penalised by Firth's method (Heinze and Schemper 2001, Biometrics 57:114); tests "
+                "and intervals are those of the profile penalised likelihood."
+            )
+        return (
+            f"A ridge penalty of strength {self._result.theta:g} was put on the coefficients of standardised "
+            "covariates (Verweij and Van Houwelingen 1994, Stat Med 13:2427), which leaves "
+            f"{fixed(self._result.df, 1)} effective degrees of freedom (Gray 1992, JASA 87:942)."
+        )
 
     def _baseline_words(self) -> str:
         result = self._result
@@ -180,6 +200,18 @@ class CoxFit(View):
             For a term that the model does not have.
         """
         return terms_forest(self._result, self.summary, terms, ax=ax)
+
+    def plot_survival(self, people: pd.DataFrame | Mapping[str, Any], *, ax: Axes | None = None) -> Plot:
+        """The curves of :meth:`survival` with their bands, named by the rows' labels.
+
+        Raises
+        ------
+        StudyError
+            As :meth:`survival`.
+        """
+        found = self.survival(people)
+        time = (parse_formula(self._result.formula).survival or ())[-2]
+        return predicted_plot(predicted_curves(found), str(time), found, ax=ax)
 
     @cached_property
     def _result(self) -> CoxResult:
@@ -206,6 +238,13 @@ class CoxFit(View):
                 f"{', '.join(result.aliased)}: no coefficient, since within nodes it does not vary or is a combination "
                 "of earlier terms."
             )
+        if result.penalty == "ridge":
+            found.append(
+                "The ridge draws coefficients towards zero: their intervals are not about what they estimate; it "
+                "serves prediction rather than tests. Proportional hazards are not tested under a penalty."
+            )
+        if result.penalty == "firth":
+            found.append("Proportional hazards are not tested under a penalty; fit the model without it for that.")
         return found or ["No sign against proportional hazards, and enough events for the coefficients."]
 
     def _tables(self) -> Mapping[str, Callable[[], TableData]]:
@@ -229,6 +268,11 @@ class CoxFit(View):
             notes.append(f"Further stratified by {', '.join(result.strata)}.")
         if result.covariance_kind == "robust":
             notes.append(f"Robust standard errors over {count(result.clusters)} clusters.")
+        if result.penalty == "firth":
+            notes.append("Firth's penalty; tests and intervals are those of the profile penalised likelihood.")
+        if result.penalty == "ridge":
+            effective = f"{fixed(result.df, 1)} effective degrees of freedom"
+            notes.append(f"Ridge penalty, θ = {result.theta:g} on standardised columns; {effective}.")
         if result.aliased:
             notes.append(f"Aliased, without a coefficient: {', '.join(result.aliased)}.")
         if result.concordance is not None:
@@ -239,7 +283,7 @@ class CoxFit(View):
 
     def _tests_table(self) -> TableData:
         rows = tuple(
-            Row(test.name.capitalize(), (significant(test.statistic, 5), count(test.df), p_value(test.p)))
+            Row(test.name.capitalize(), (significant(test.statistic, 5), _degrees(test.df), p_value(test.p)))
             for test in self._result.tests
         )
         return TableData(f"{self.title}: all coefficients zero", ("Test", "χ²", "df", "p"), rows, self._notes())
@@ -253,6 +297,11 @@ class CoxFit(View):
                 for test in (*one.terms, one.whole)
             ]
         return TableData(f"{self.title}: proportional hazards", ("Term", "χ²", "df", "p"), tuple(rows), ())
+
+
+def _degrees(df: float) -> str:
+    """Degrees of freedom; effective ones are no whole number."""
+    return count(int(df)) if df == int(df) else fixed(df, 2)
 
 
 def _said(p: float) -> str:

@@ -78,7 +78,10 @@ class EffectView(View):
             for arm in ("untreated", "treated")
             if plain[f"effective_{arm}"] < _FEW * plain[arm]
         ]
-        return Checks(self.balance, advice or ["The weighted arms are balanced, and the weights rest on many people."])
+        advice = advice or ["The weighted arms are balanced, and the weights rest on many people."]
+        if self._study.study.target_trial is None:
+            advice.append("The study names no target trial: say whom it is about, from when on, and what is compared.")
+        return Checks(self.balance, advice)
 
     def methods(self) -> str:
         """A paragraph for the methods section of a paper."""
@@ -91,8 +94,16 @@ class EffectView(View):
             f"{plain['adjust']}. Errors are those of the stacked estimating equations (Lunceford and Davidian 2004, "
             "Stat Med 23:2937), which allow for the estimated models. Only masked sums left the cohorts "
             f"(Hansa {__version__}; method effect, version 1). One propensity model is common to all cohorts: "
-            "differences between cohorts that go with treatment are not adjusted for."
+            "differences between cohorts that go with treatment are not adjusted for." + self._emulated()
         )
+
+    def _emulated(self) -> str:
+        """The target trial in words, where the study names one."""
+        trial = self._study.study.target_trial
+        if trial is None:
+            return ""
+        parts = "; ".join(f"{name}: {words.rstrip('.')}" for name, words in trial.parts.items())
+        return f" The analysis emulates a target trial (Hernán and Robins 2016, Am J Epidemiol 183:758): {parts}."
 
     def _frame(self, field: str, key: str) -> pd.DataFrame:
         import pandas as pd  # see view

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HeldBack", "as_frame", "of_baseline", "of_curves", "of_sites"]
+__all__ = ["HeldBack", "as_frame", "of_baseline", "of_competing", "of_curves", "of_sites"]
 
 _INTERVALS = "intervals of curves"
 _NEVER = "there is no time by which 5 had the event and 10 left"
@@ -61,6 +61,14 @@ def of_baseline(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
         elif points[-1]["at_risk"]:
             after = f"baseline hazard{where} after {points[-1]['time']:g}"
             yield HeldBack(after, _INTERVALS, f"since then {_FEW}")
+
+
+def of_competing(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
+    """Of a Fine-Gray model: what stays at the nodes, and how many had a competing event where they are few."""
+    yield HeldBack("baseline hazards", "times of a node", "each node's own stays there, with its people's times")
+    yield HeldBack("censoring distributions", "times of a node", "each node's own stays there, with its people's times")
+    if plain["competing"] is None:
+        yield HeldBack("people with a competing event", "cell", "there are fewer than 5")
 
 
 def of_sites(reasons: Mapping[str, str]) -> Iterator[HeldBack]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hansa.client.plots.survival import CurveLine
 from hansa.errors import StudyError
 from hansa.formula import (
     derive_columns,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:  # see view
     from hansa.client.league import Submitted
     from hansa.stats.cox_result import CoxResult
 
-__all__ = ["hazard_ratios", "survival_of"]
+__all__ = ["hazard_ratios", "predicted_curves", "survival_of"]
 
 
 def hazard_ratios(
@@ -97,6 +98,18 @@ def survival_of(result: CoxResult, study: Submitted, people: pd.DataFrame | Mapp
         shown = {"survival": np.exp(-hazard), **bounds, "cumulative_hazard": hazard, "se": error}
         frames.append(pd.DataFrame({name: values.ravel() for name, values in shown.items()}, index=index))
     return pd.concat(frames)
+
+
+def predicted_curves(frame: pd.DataFrame) -> list[CurveLine]:
+    """The curves of :func:`survival_of`, one for each row of people in each stratum, named by them."""
+    strata = frame.index.get_level_values("stratum").unique()
+    lines = []
+    for (stratum, person), curve in frame.groupby(level=["stratum", "person"], sort=False):
+        times = tuple(map(float, curve.index.get_level_values("time")))
+        survival, lower, upper = (tuple(curve[name].tolist()) for name in ("survival", "lower", "upper"))
+        named = str(person) if len(strata) == 1 else f"{person}, {stratum}"
+        lines.append(CurveLine(named, 0, times, survival, lower, upper))
+    return lines
 
 
 def _variables(study: Submitted) -> Mapping[str, Variable]:

@@ -10,6 +10,7 @@ from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
 from hansa.client.results.cox import CoxFit
 from hansa.client.results.descriptions import Description, Table1View
 from hansa.client.results.effect import EffectView
+from hansa.client.results.fine_gray import FineGrayFit
 from hansa.client.results.glm import GlmFit
 from hansa.client.results.lmm import LmmFit
 from hansa.client.results.sites import SitesView
@@ -28,6 +29,7 @@ _VIEWS: Mapping[str, type[View]] = {
     "glm/1": GlmFit,
     "lmm/1": LmmFit,
     "cox/1": CoxFit,
+    "fine_gray/1": FineGrayFit,
     "describe/1": Description,
     "table1/1": Table1View,
     "crosstab/1": CrosstabView,
