@@ -187,6 +187,14 @@ def test_a_factor_beyond_all_reason_gives_nothing(factor: float) -> None:
     assert found["invalid"] == len(NODES)
 
 
+def test_twelve_nodes_of_unlike_sizes_are_clusters_of_their_own() -> None:
+    frames = {f"n{place:02}": visits(place).iloc[: (10 + 2 * place) * VISITS] for place in range(12)}
+    shifted = {name: frame.assign(y=frame["y"] + 3 * (place % 4)) for place, (name, frame) in enumerate(frames.items())}
+    found = local(shifted, DICTIONARY).lmm("y ~ x + (1 | node)").plain
+    assert found["clusters"] == 12
+    assert found["icc"] > 0.3
+
+
 def test_few_clusters_or_nodes_are_refused_in_words() -> None:
     with pytest.raises(NotEstimable, match="fewer than 10 nodes"):
         league().lmm("y ~ x + (1 | node)")

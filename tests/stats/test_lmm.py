@@ -133,6 +133,37 @@ def test_units_move_numbers_as_units_do() -> None:
     assert moved.criterion == pytest.approx(found.criterion + shift, rel=1e-9)
 
 
+@pytest.mark.parametrize("apart", [1.0, 1e-3], ids=["free columns", "columns that are close"])
+@pytest.mark.parametrize("reml", [True, False])
+def test_the_whole_covariance_matrix_gives_the_same_coefficients_errors_and_likelihood(
+    *, apart: float, reml: bool
+) -> None:
+    """Written out for all rows at the variances found; columns that are close are mixed on the way."""
+    columns = rows(13, clusters=25)
+    close = columns["x"] + apart * np.random.default_rng(4).normal(size=len(columns["x"]))
+    given_columns: Columns = {**columns, "moved": np.asarray(close, dtype=np.float64)}
+    owners = whole_clusters(columns, "g", 4)
+    asked = {"formula": "y ~ x + moved + t + (1 + t | g)", "method": "REML" if reml else "ML"}
+    found = fit(given_columns, owners, VARIABLES, **asked)
+    x = np.column_stack([np.ones(len(close)), columns["x"], close, columns["t"]])
+    sds = np.array([one.sd for one in found.variances])
+    correlation = found.correlations[0].correlation or 0.0
+    between = np.outer(sds, sds) * np.array([[1, correlation], [correlation, 1]])
+    z = x[:, [0, 3]]
+    same = columns["g"][:, None] == columns["g"]
+    inverse = np.linalg.inv(found.residual_variance * np.eye(len(x)) + same * (z @ between @ z.T))
+    information = x.T @ inverse @ x
+    coef = np.linalg.solve(information, x.T @ inverse @ columns["y"])
+    residual = columns["y"] - x @ coef
+    constant = (len(x) - 4 * reml) * np.log(2 * np.pi) + reml * np.linalg.slogdet(information)[1]
+    criterion = constant - np.linalg.slogdet(inverse)[1] + residual @ inverse @ residual
+    assert [term.coef for term in found.terms] == pytest.approx(coef.tolist(), rel=1e-8)
+    assert [term.se for term in found.terms] == pytest.approx(
+        np.sqrt(np.diag(np.linalg.inv(information))).tolist(), rel=1e-8
+    )
+    assert found.criterion == pytest.approx(float(criterion), rel=1e-10)
+
+
 def test_the_fits_say_where_nothing_varies_between_clusters() -> None:
     columns = rows(9, clusters=40)
     owners = whole_clusters(columns, "g", 3)
