@@ -175,6 +175,27 @@ def test_the_fits_say_where_nothing_varies_between_clusters() -> None:
     assert found.icc is None
 
 
+def test_effects_that_do_not_vary_have_no_correlation() -> None:
+    """What is left of each cluster's rows has neither mean nor slope, so that these vary less than chance has it."""
+    random = np.random.default_rng(6)
+    g = np.repeat(np.arange(20.0), 6)
+    x, noise = random.normal(size=(2, len(g)))
+    for one in range(20):
+        inside = np.column_stack([np.ones(6), x[g == one]])
+        noise[g == one] -= inside @ np.linalg.lstsq(inside, noise[g == one], rcond=None)[0]
+    owners = g.astype(np.int64) % 3
+    still, moving = (
+        fit({"g": g, "x": x, "y": x + shift + noise}, owners, VARIABLES, formula="y ~ x + (1 + x | g)")
+        for shift in (0.0, 3 * np.sin(g))
+    )
+    assert still.singular
+    assert moving.singular
+    assert max(one.sd for one in still.variances) < 1e-4
+    assert still.correlations[0].correlation is None
+    assert moving.variances[0].sd > 1
+    assert abs(moving.correlations[0].correlation or 0.0) == pytest.approx(1.0)
+
+
 REFUSED: dict[str, tuple[type[Exception], str, str]] = {
     "no random effects": (StudyError, "y ~ x", "no random effects"),
     "two groups": (StudyError, "y ~ x + (1 | g) + (1 | node)", "one group"),

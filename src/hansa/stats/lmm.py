@@ -91,7 +91,7 @@ def _result(posed: Posed, found: Criterion, steps: int) -> LmmResult:
         variances=tuple(
             Variance(name, float(one), math.sqrt(one)) for name, one in zip(posed.names, np.diag(between), strict=True)
         ),
-        correlations=_correlations(posed.names, between),
+        correlations=_correlations(posed, between, residual),
         residual_variance=residual,
         residual_sd=math.sqrt(residual),
         icc=float(between[0, 0] / (between[0, 0] + residual)) if posed.names == ("(Intercept)",) else None,
@@ -127,12 +127,15 @@ def _terms(posed: Posed, coef: FloatArray, covariance: FloatArray, freedom: Floa
     )
 
 
-def _correlations(names: tuple[str, ...], between: FloatArray) -> tuple[Correlation, ...]:
+def _correlations(posed: Posed, between: FloatArray, residual: float) -> tuple[Correlation, ...]:
+    """Of each pair of random effects that both vary, beside the residuals and the unit of their columns."""
+    sds = np.sqrt(np.diag(between))
+    varies = sds > _SINGULAR * math.sqrt(residual) * np.diag(posed.effects_back)
     found = []
-    for first, second in zip(*np.triu_indices(len(names), k=1), strict=True):
-        size = math.sqrt(between[first, first] * between[second, second])
-        value = float(np.clip(between[first, second] / size, -1.0, 1.0)) if size > 0 else None
-        found.append(Correlation(names[first], names[second], value))
+    for first, second in zip(*np.triu_indices(len(sds), k=1), strict=True):
+        both = varies[first] and varies[second]
+        value = float(np.clip(between[first, second] / (sds[first] * sds[second]), -1.0, 1.0)) if both else None
+        found.append(Correlation(posed.names[first], posed.names[second], value))
     return tuple(found)
 
 
