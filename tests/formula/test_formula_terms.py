@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hansa.errors import FormulaError
-from hansa.formula import Formula, parse_formula
+from hansa.formula import Formula, parse_formula, parse_mixed_formula
 
 ATOMS = ["a", "b", "c", "I(a > 1)", "ns(b, df=3)", "C(d, ref='x')", "log(e)"]
 
@@ -94,7 +94,9 @@ def test_expressions_are_what_stands_inside_the_factors() -> None:
         ("y ~ (a + b)^99", "degree of interaction", ""),
         ("y ~ a + 2", "a number is not a term", "I()"),
         ("y ~ a + (1 + b)", "a number is not a term", ""),
-        ("y ~ (1 | site)", "no meaning", "random effects"),
+        ("y ~ (1 | site)", "random effects are of mixed models", "take lmm"),
+        ("y ~ a | b", "one of + - : * ^ is expected", "(1 | group)"),
+        ("y ~ (1 || site)", "no meaning", "(1 + x | group)"),
         ("y ~ .", "no meaning", "name the variables"),
         ("y ~ a %in% b", "no meaning", "a:b"),
         ("y ~ a + y", "both sides", "right-hand side"),
@@ -137,3 +139,42 @@ def test_formulas_are_values() -> None:
     assert parse_formula("y~a*b") == parse_formula("y ~ a + b + a:b")
     assert hash(parse_formula("y~a*b")) == hash(parse_formula("y ~ a + b + a:b"))
     assert isinstance(parse_formula("y ~ a"), Formula)
+
+
+@pytest.mark.parametrize(
+    ("text", "fixed", "random"),
+    [
+        ("y ~ age + (1 | clinic)", "y ~ age", ["(1 | clinic)"]),
+        ("y ~ (age | clinic) + age", "y ~ age", ["(1 + age | clinic)"]),
+        ("y ~ age + (0 + age | clinic)", "y ~ age", ["(0 + age | clinic)"]),
+        ("y ~ (a + b) + (1 + a*b|node)", "y ~ a + b", ["(1 + a + b + a:b | node)"]),
+        ("y ~ (1 | a) + (1 | b)", "y ~ 1", ["(1 | a)", "(1 | b)"]),
+    ],
+)
+def test_random_effects_stand_apart_and_are_written_back(text: str, fixed: str, random: list[str]) -> None:
+    found = parse_mixed_formula(text)
+    assert str(found.fixed) == fixed
+    assert [str(part) for part in found.random] == random
+    assert parse_mixed_formula(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("y ~ (1 | a:b)", "one variable names the groups"),
+        ("y ~ (1 | a / b)", "one variable names the groups"),
+        ("y ~ (1 | 3)", "one variable names the groups"),
+        ("y ~ (0 | a)", "nothing stands before the bar"),
+        ("y ~ a - (1 | b)", "random effects are added"),
+        ("y ~ ((1 | a) | b)", "random effects are added"),
+        ("y ~ (1 + offset(x) | b)", "random effects are added"),
+        ("y ~ a:(1 | b)", "a number is not a term"),
+        ("y ~ (1 | a", "one variable names the groups"),
+        ("y ~ (y | a)", "both sides"),
+        ("y ~ " + 100 * "(" + "1 | a" + 100 * ") | a)", "nested too deep"),
+    ],
+)
+def test_other_random_effects_are_refused(text: str, message: str) -> None:
+    with pytest.raises(FormulaError) as caught:
+        parse_mixed_formula(text)
+    assert message in caught.value.what

@@ -20,7 +20,7 @@ from hansa.engine.frames import Inbox
 from hansa.engine.messaging import HubEndpoint
 from hansa.engine.outcome_json import outcome_from_json
 from hansa.errors import HansaError
-from hansa.formula import check_expression, evaluate, parse_expression, parse_formula
+from hansa.formula import check_expression, evaluate, parse_expression, parse_mixed_formula
 from hansa.governance import read_policy
 from hansa.harmonise import read_dictionary
 from hansa.hub.api.oidc import Issuer
@@ -233,8 +233,8 @@ def _expression(text: str) -> None:
 
 
 def _formula(text: str) -> None:
-    found = parse_formula(text)
-    assert parse_formula(str(found)) == found
+    found = parse_mixed_formula(text)
+    assert parse_mixed_formula(str(found)) == found
     arguments = {"formula": text, "family": "binomial"}
     for step in catalogue()["glm"].steps[:1]:
         step.preparation.dimensions(arguments, seeds.DICTIONARY.by_name)

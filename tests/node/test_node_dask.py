@@ -131,6 +131,25 @@ def test_people_and_counts_are_the_same(cluster: DaskCluster, *, some: bool, man
     assert bool(found[0][1]) == some
 
 
+def test_rows_are_grouped_by_person_there_too_and_no_code_is_sent(cluster: DaskCluster) -> None:
+    frame, dictionary = frame_of(500), dictionary_of(many_rows=True)
+    frame["person"] = [name[:-1] for name in frame["person"]]
+    asked = {"method": "lmm", "arguments": {"formula": "marker ~ age + (1 | person)"}, "population": "age > 30"}
+    question = read_question(study_of({"q": asked}), "q", dictionary, catalogue())
+    plain = open_work(frame, dictionary, codes_kept_in(NodeStore(None), dictionary), isolate=False)
+    there = opened(cluster, frame, dictionary)
+    chosen = [one.select(question, "q", BitMap(code for code in one.people if code % 7)) for one in (plain, there)]
+    results = [rows.estimate(ASKING).result for rows in chosen]
+    assert repr(results[0]) == repr(results[1])
+    assert isinstance(chosen[1], RowsClustered)
+    assert chosen[1]._there is not None
+    sent = [chosen[1]._there.client.gather(rows)["person"] for rows in chosen[1]._there.rows.values()]
+    assert set(np.concatenate(sent)) == set(range(len(chosen[1].people())))
+    assert max(chosen[1].people()) >= len(chosen[1].people())
+    plain.close()
+    there.close()
+
+
 def test_partitions_of_nobody_are_not_sent(cluster: DaskCluster) -> None:
     dictionary = dictionary_of(many_rows=False)
     frame = frame_of(350)

@@ -16,6 +16,7 @@ from hansa.client.results import (
     FlowView,
     GlmFit,
     HistogramView,
+    LmmFit,
     MetaView,
     SitesView,
     SubgroupsView,
@@ -79,6 +80,14 @@ class Questions:
         if by is not None:
             return self._by(by, arguments, keywords)
         return self._question(GlmFit, "glm", arguments, keywords)
+
+    def lmm(self, formula: str, *, method: str = "REML", level: float = 0.95, **keywords: Any) -> LmmFit:
+        """A linear mixed model over all cohorts, equal to lme4's fit of the pooled rows.
+
+        ``formula`` has one group of random effects, ``y ~ age + sex + (1 + age | clinic)``: clusters of rows that lie
+        within a cohort, or ``(1 | node)`` for the cohorts themselves. ``method`` is "REML" or "ML".
+        """
+        return self._question(LmmFit, "lmm", {"formula": formula, "method": method, "level": level}, keywords)
 
     def cox(
         self,

@@ -18,7 +18,7 @@ from hansa.formula.kinds import ExprType
 from hansa.formula.matrix import design_matrix, offset, response
 from hansa.formula.parser import parse_expression
 from hansa.formula.survival import Observed, check_survival, observed
-from hansa.formula.terms import Formula, parse_formula
+from hansa.formula.terms import Formula, MixedFormula, RandomPart, parse_formula, parse_mixed_formula
 from hansa.formula.tree import Expr, names_in
 from hansa.formula.types import check_condition, check_expression
 
@@ -33,9 +33,11 @@ __all__ = [
     "Formula",
     "KnotFact",
     "LevelFact",
+    "MixedFormula",
     "Need",
     "Observed",
     "PolyFact",
+    "RandomPart",
     "b_spline",
     "check_condition",
     "check_expression",
@@ -56,6 +58,7 @@ __all__ = [
     "parse_derivations",
     "parse_expression",
     "parse_formula",
+    "parse_mixed_formula",
     "population",
     "raw_variables",
     "resolve_design",

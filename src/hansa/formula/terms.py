@@ -18,7 +18,7 @@ from hansa.formula.parser import MAX_DEPTH, ExpressionParser, check_size
 from hansa.formula.tokens import RESERVED, Tokens
 from hansa.formula.tree import Call, Expr, Name, names_in
 
-__all__ = ["MAX_TERMS", "Formula", "Term", "parse_formula"]
+__all__ = ["MAX_TERMS", "Formula", "MixedFormula", "RandomPart", "Term", "parse_formula", "parse_mixed_formula"]
 
 MAX_TERMS = 500
 """How many terms a formula may expand to."""
@@ -95,6 +95,30 @@ class Formula:
         return frozenset[str]().union(*map(names_in, self.expressions))
 
 
+@dataclass(frozen=True)
+class RandomPart:
+    """Random effects ``(terms | group)``: what varies between the groups of rows that ``group`` names."""
+
+    terms: tuple[Term, ...]
+    intercept: bool
+    group: Name
+
+    def __str__(self) -> str:
+        parts = ["1" if self.intercept else "0", *(":".join(map(str, term)) for term in self.terms)]
+        return f"({' + '.join(parts)} | {self.group})"
+
+
+@dataclass(frozen=True)
+class MixedFormula:
+    """The formula of a mixed model: its fixed part and its random parts."""
+
+    fixed: Formula
+    random: tuple[RandomPart, ...]
+
+    def __str__(self) -> str:
+        return " + ".join([str(self.fixed), *map(str, self.random)])
+
+
 @lru_cache(maxsize=256)
 def parse_formula(text: str, *, field: str = "formula") -> Formula:
     """Read a formula in R's notation.
@@ -123,6 +147,40 @@ def parse_formula(text: str, *, field: str = "formula") -> Formula:
     >>> str(parse_formula("log(crp) ~ (a + b + c)^2"))
     'log(crp) ~ a + b + c + a:b + a:c + b:c'
     """
+    found = parse_mixed_formula(text, field=field)
+    if found.random:
+        raise fault(
+            "random effects are of mixed models only",
+            at=found.random[0].group,
+            fix="take lmm, or write the group as a term",
+        )
+    return found.fixed
+
+
+@lru_cache(maxsize=256)
+def parse_mixed_formula(text: str, *, field: str = "formula") -> MixedFormula:
+    """Read a formula that may have random effects, in lme4's notation: ``(1 + x | group)``.
+
+    The intercept stands there unless ``0 +`` takes it away. Several random effects of a group are correlated.
+
+    Parameters
+    ----------
+    text : str
+        The formula; its fixed part as in :func:`parse_formula`.
+    field : str
+        The input it stands in, for error messages.
+
+    Raises
+    ------
+    FormulaError
+        With the place, when the text is no formula of this grammar.
+
+    Examples
+    --------
+    >>> found = parse_mixed_formula("y ~ age + (age | clinic)")
+    >>> str(found.fixed), str(found.random[0])
+    ('y ~ age', '(1 + age | clinic)')
+    """
     tokens = Tokens(text, field)
     response = _response(tokens)
     tokens.expect("~")
@@ -133,12 +191,15 @@ def parse_formula(text: str, *, field: str = "formula") -> Formula:
     if response is not None:
         check_size(response)
     terms = tuple(sorted(products, key=len))
-    for factor in dict.fromkeys((*chain.from_iterable(terms), *reader.offsets, *reader.strata, *reader.clusters)):
+    inside = [factor for part in reader.random for term in part.terms for factor in term]
+    asides = (*reader.offsets, *reader.strata, *reader.clusters)
+    for factor in dict.fromkeys((*chain.from_iterable(terms), *inside, *asides)):
         check_size(factor)
         if factor == response:
             raise fault("the response stands on both sides", at=factor, fix="take it from the right-hand side")
     cluster = reader.clusters[0] if reader.clusters else None
-    return Formula(response, terms, reader.intercept, tuple(reader.offsets), tuple(reader.strata), cluster)
+    fixed = Formula(response, terms, reader.intercept, tuple(reader.offsets), tuple(reader.strata), cluster)
+    return MixedFormula(fixed, tuple(reader.random))
 
 
 def _response(tokens: Tokens) -> Expr | None:
@@ -167,13 +228,14 @@ _INSTEAD = {"strata": "for an effect that differs between strata write x:group b
 class _TermReader:
     """Reads a right-hand side, from loosest to tightest: ``+ -``, ``*``, ``:``, ``^``."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, depth: int = 0) -> None:
         self._tokens = tokens
-        self._depth = 0
+        self._depth = depth
         self.intercept = True
         self.offsets: list[Expr] = []
         self.strata: list[Expr] = []
         self.clusters: list[Expr] = []
+        self.random: list[RandomPart] = []
 
     def read(self) -> _Products:
         """The terms of the whole right-hand side; sets the intercept, offsets and groups."""
@@ -187,7 +249,7 @@ class _TermReader:
         sign = self._tokens.accept("+", "-")
         while True:
             removes = sign is not None and sign.text == "-"
-            if not (top and (self._reads_intercept(removes=removes) or self._reads_aside(removes=removes))):
+            if not (top and self._reads_beside(removes=removes)):
                 found = self._joined(found, self._product(), removes=removes)
             sign = self._tokens.accept("+", "-")
             if sign is None:
@@ -199,6 +261,46 @@ class _TermReader:
             return self._unique((*found, *more))
         gone = set(map(frozenset, more))
         return tuple(term for term in found if frozenset(term) not in gone)
+
+    def _reads_beside(self, *, removes: bool) -> bool:
+        """What stands on the top level only."""
+        return (
+            self._reads_intercept(removes=removes)
+            or self._reads_aside(removes=removes)
+            or self._reads_random(removes=removes)
+        )
+
+    def _reads_random(self, *, removes: bool) -> bool:
+        """Random effects, ``(terms | group)``."""
+        if not self._bar_comes():
+            return False
+        start = self._tokens.expect("(").place
+        inner = _TermReader(self._tokens, self._depth)
+        products = inner.read()
+        bar = self._tokens.expect("|").place
+        group = self._tokens.take()
+        if group.kind != "name" or group.text in RESERVED or not self._tokens.at(")"):
+            raise fault("one variable names the groups", at=group.place, fix="as in (1 | clinic)")
+        self._tokens.expect(")")
+        if removes or inner.offsets or inner.strata or inner.clusters or inner.random:
+            raise fault("random effects are added, and hold terms alone", at=self._tokens.since(start))
+        if not products and not inner.intercept:
+            raise fault("nothing stands before the bar", at=bar, fix="as in (1 | clinic)")
+        terms = tuple(sorted(products, key=len))
+        self.random.append(RandomPart(terms, inner.intercept, Name(group.text, place=group.place)))
+        return True
+
+    def _bar_comes(self) -> bool:
+        """Whether a parenthesis comes in which a bar stands."""
+        if not self._tokens.at("("):
+            return False
+        depth = ahead = 0
+        while (token := self._tokens.peek(ahead)).kind != "end":
+            depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "operator" else 0
+            if depth == 0 or (depth == 1 and token.text == "|"):
+                return depth == 1
+            ahead += 1
+        return False
 
     def _reads_intercept(self, *, removes: bool) -> bool:
         if self._tokens.peek().text not in ("0", "1") or self._tokens.peek(1).text in (":", "*", "^"):

@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     |(?P<text>'[^'\n]*'|"[^"\n]*")
     |(?P<name>[A-Za-z][A-Za-z0-9_]*)
-    |(?P<operator>\*\*|&&|\|\||<=|>=|==|!=|[-+*/^<>(),:~=])""",
+    |(?P<operator>\*\*|&&|\|\||<=|>=|==|!=|[-+*/^<>(),:~=|])""",
     re.VERBOSE,
 )
 
@@ -33,8 +33,7 @@ _FIXES = {
     "**": "write ^ for a power",
     "&": "write and",
     "&&": "write and",
-    "|": "write or; random effects such as (1 | site) are not part of formulas",
-    "||": "write or",
+    "||": "write or; random effects are correlated, as in (1 + x | group)",
     "!": "write not, or != for unequal",
     "%": "there is no remainder, and a:b stands for %in%",
     "[": "use parentheses; there is no subscript",
@@ -127,6 +126,8 @@ class Tokens:
         token = self.peek()
         if token.text == "=" and not fix:
             fix = "for a comparison write =="
+        if token.text == "|" and not fix:
+            fix = "write or; a random effect stands in parentheses, as in (1 | group)"
         why = "the text ends" if token.kind == "end" else ""
         return fault(what, at=token.place, why=why, fix=fix)
 

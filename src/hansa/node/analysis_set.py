@@ -82,15 +82,18 @@ class AnalysisSet:
         names = sorted(self.question.raw_of(expressions))
         derived = _needed(expressions, self.question)
         chunks = self.data.chunks(names)
-        for chunk, mask in zip(chunks, self.masks, strict=True):
+        everybody = _codes(self.everybody) if self.question.by_person else None
+        for chunk, mask, people in zip(chunks, self.masks, self.people, strict=True):
             columns = {name: _masked(chunk.columns[name], mask) for name in names}
             rows = len(chunk.person) if mask is None else int(mask.sum())
-            yield Frame(_derived(columns, derived, self.question), self.question.variables, rows, frozenset(derived))
+            values = _derived(columns, derived, self.question)
+            yield Frame(values, self.question.variables, rows, frozenset(derived), _numbered(people.codes, everybody))
 
     def empty_frame(self, expressions: Sequence[Expr]) -> Frame:
         """A partition without rows, from which layouts are read."""
         names = {*self.question.raw_of(expressions), *_needed(expressions, self.question)}
-        return Frame({name: np.zeros(0) for name in names}, self.question.variables, 0, frozenset(self.question.derive))
+        columns, derived = {name: np.zeros(0) for name in names}, frozenset(self.question.derive)
+        return Frame(columns, self.question.variables, 0, derived, np.zeros(0))
 
 
 def select_people(question: Question, data: Data, allowed: AbstractBitMap) -> AnalysisSet:
@@ -116,6 +119,16 @@ def select_people(question: Question, data: Data, allowed: AbstractBitMap) -> An
 
 def _union(codes: Iterable[NDArray[np.uint32]]) -> BitMap:
     return BitMap.union(*(BitMap(part) for part in codes))
+
+
+def _codes(people: AbstractBitMap) -> NDArray[np.uint32]:
+    """The codes in a set, in order."""
+    return np.frombuffer(people.to_array(), dtype=np.uint32)
+
+
+def _numbered(codes: NDArray[np.uint32], everybody: NDArray[np.uint32] | None) -> FloatArray | None:
+    """People's places among all of the set, which say no more than whose rows are the same person's."""
+    return None if everybody is None else np.searchsorted(everybody, codes).astype(np.float64)
 
 
 def _masked(column: FloatArray, mask: BoolArray | None) -> FloatArray:
@@ -145,7 +158,7 @@ def _marks(allowed: AbstractBitMap, codes: Sequence[NDArray[np.uint32]]) -> Bool
     """Per person code, whether the person may be used."""
     size = max((int(part.max()) + 1 for part in codes if part.size), default=0)
     marks = np.zeros(size, dtype=np.bool_)
-    known = np.frombuffer(allowed.to_array(), dtype=np.uint32)
+    known = _codes(allowed)
     marks[known[known < size]] = True
     return marks
 

@@ -22,6 +22,7 @@ from hansa.stats import (
     flow,
     glm,
     histogram,
+    lmm,
     survival,
     table1,
     validation,
@@ -32,7 +33,7 @@ __all__ = ["catalogue"]
 
 _OWN = (
     *(describe, table1, crosstab, histogram, correlation, flow),
-    *(glm, cox, fine_gray, survival, competing, effect, validation),
+    *(glm, lmm, cox, fine_gray, survival, competing, effect, validation),
 )
 
 

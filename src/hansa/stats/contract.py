@@ -57,13 +57,15 @@ HEADROOM = 2.0**56
 class Frame:
     """One partition of a node's rows: ``columns`` by name (float64, NaN missing), their ``variables``.
 
-    ``derived`` names the columns that the study derived.
+    ``derived`` names the columns that the study derived. ``person`` numbers the people whose rows they are, shape (n,),
+    the same in every partition of a node, where the method groups rows by person.
     """
 
     columns: Mapping[str, FloatArray]
     variables: Mapping[str, Variable]
     rows: int
     derived: frozenset[str] = frozenset()
+    person: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,8 @@ class Method:
 
     ``complete`` names, from the arguments, the expressions on which a person must be complete to be in the
     analysis set. ``site_release`` says whether a site may give its own result. A method that ``counts_rows``
-    shows counts to the researcher, so it is not asked where one person may have many rows.
+    shows counts to the researcher, so it is not asked where one person may have many rows. ``by_person`` says, from the
+    arguments, whether its steps need to know which rows are one person's.
     """
 
     name: str
@@ -209,6 +212,7 @@ class Method:
     complete: Callable[[Arguments, Mapping[str, Variable]], tuple[str, ...]]
     site_release: bool = False
     counts_rows: bool = False
+    by_person: Callable[[Arguments], bool] | None = None
     citations: tuple[str, ...] = ()
 
 

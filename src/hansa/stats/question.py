@@ -72,6 +72,12 @@ class Question:
         return self.raw_of(named) | self.raw_of(self.complete)
 
     @cached_property
+    def by_person(self) -> bool:
+        """Whether the steps need to know which rows are one person's."""
+        asked = self.method.by_person
+        return asked is not None and asked(self.arguments)
+
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 over the whole question: method, version, arguments, analysis set."""
         spec = [self.method.name, self.method.version, _plain(self.arguments), self.set_digest, self.sites]

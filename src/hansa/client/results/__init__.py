@@ -8,6 +8,7 @@ from hansa.client.results.descriptions import Description, Table1View
 from hansa.client.results.effect import EffectView
 from hansa.client.results.fine_gray import FineGrayFit
 from hansa.client.results.glm import GlmFit
+from hansa.client.results.lmm import LmmFit
 from hansa.client.results.meta import MetaView
 from hansa.client.results.reading import read_outcome, read_sites
 from hansa.client.results.sites import SitesView
@@ -28,6 +29,7 @@ __all__ = [
     "FlowView",
     "GlmFit",
     "HistogramView",
+    "LmmFit",
     "MetaView",
     "SitesView",
     "StagesView",

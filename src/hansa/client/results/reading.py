@@ -13,6 +13,7 @@ from hansa.client.results.descriptions import Description, Table1View
 from hansa.client.results.effect import EffectView
 from hansa.client.results.fine_gray import FineGrayFit
 from hansa.client.results.glm import GlmFit
+from hansa.client.results.lmm import LmmFit
 from hansa.client.results.sites import SitesView
 from hansa.client.results.survival import SurvivalView
 from hansa.client.results.validation import ValidationView
@@ -27,6 +28,7 @@ __all__ = ["read_outcome", "read_sites"]
 
 _VIEWS: Mapping[str, type[View]] = {
     "glm/1": GlmFit,
+    "lmm/1": LmmFit,
     "cox/1": CoxFit,
     "fine_gray/1": FineGrayFit,
     "describe/1": Description,

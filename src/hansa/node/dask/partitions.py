@@ -39,7 +39,8 @@ def round_out(step: Step, arguments: Any, inputs: Any) -> bytes:
 
 def frame_out(frame: Frame) -> Plain:
     """One partition's rows."""
-    return {"columns": dict(frame.columns), "rows": frame.rows, "derived": sorted(frame.derived)}
+    rows = {"columns": dict(frame.columns), "rows": frame.rows, "derived": sorted(frame.derived)}
+    return rows if frame.person is None else {**rows, "person": frame.person}
 
 
 def build(named: bytes, asked: bytes, rows: Plain) -> Plain:
@@ -47,7 +48,8 @@ def build(named: bytes, asked: bytes, rows: Plain) -> Plain:
 
     def act() -> Plain:
         question, wanted = _question(named), decode(asked)
-        frame = Frame(rows["columns"], question.variables, rows["rows"], frozenset(rows["derived"]))
+        derived = frozenset(rows["derived"])
+        frame = Frame(rows["columns"], question.variables, rows["rows"], derived, rows.get("person"))
         return {"arrays": dict(_step(question, wanted).preparation.build(frame, wanted["arguments"]))}
 
     return _answered(act)
