@@ -231,6 +231,16 @@ REFUSED: dict[str, tuple[dict[str, Any], type[HansaError], str]] = {
     "an offset": ({"formula": "Surv(time, dead) ~ g + offset(entry)"}, StudyError, "offset"),
     "an interaction": ({"formula": "Surv(time, dead) ~ g*I(entry > 3)"}, StudyError, "crossed"),
     "rho for Gehan": ({"formula": "Surv(time, dead) ~ g", "weighting": "gehan", "rho": 1}, StudyError, "no rho"),
+    "a rho of the first day alone": (
+        {"formula": "Surv(time, dead) ~ g", "weighting": "fleming-harrington", "rho": 1e6},
+        StudyError,
+        "no such test",
+    ),
+    "a gamma of the last day alone": (
+        {"formula": "Surv(time, dead) ~ g", "weighting": "fleming-harrington", "gamma": 1e6},
+        StudyError,
+        "no such test",
+    ),
     "a grid that is too coarse": ({"formula": "Surv(time, time, dead) ~ g"}, MethodError, "cannot be used"),
     "a grid that is too fine": ({"formula": "Surv(time, dead) ~ g", "grid": 1e-6}, MethodError, "too fine"),
 }

@@ -10,13 +10,11 @@ from hansa.formula import Formula, check_expression
 from hansa.model import Variable
 from hansa.stats.arguments import level, no_others, one_of
 from hansa.stats.contract import Arguments
-from hansa.stats.survival_arguments import INTERVALS, curve_formula, grid_of
+from hansa.stats.survival_arguments import INTERVALS, curve_formula, grid_of, power
 
 __all__ = ["MAX_CAUSES", "CompetingModel", "competing_formula", "read_competing", "states_of"]
 
 MAX_CAUSES = 8
-_RHOS = (0.0, 0.5, 1.0)
-"""Few, since many powers together tell the counts behind them, and a large one tells of the first event alone."""
 
 _ARGUMENTS = ("formula", "censored", "grid", "interval", "rho", "level")
 
@@ -54,7 +52,7 @@ def read_competing(arguments: Arguments, variables: Mapping[str, Variable]) -> C
         tuple(state for state in states if state != censored),
         grid_of(arguments, formula, variables),
         one_of(arguments, "interval", INTERVALS, "log"),
-        _rho(arguments),
+        power(arguments, "rho"),
         level(arguments),
     )
 
@@ -88,10 +86,3 @@ def states_of(formula: Formula, variables: Mapping[str, Variable]) -> tuple[str,
     """The levels of the event, in the dictionary's order."""
     assert formula.survival is not None
     return check_expression(formula.survival[-1], variables).levels
-
-
-def _rho(arguments: Arguments) -> float:
-    value = arguments.get("rho", 0.0)
-    if isinstance(value, bool) or value not in _RHOS:
-        raise StudyError("there is no such test", fix="rho is 0, 0.5 or 1", field="rho")
-    return float(value)

@@ -24,6 +24,7 @@ __all__ = [
     "curve_formula",
     "grid_of",
     "groups_of",
+    "power",
     "read_curves",
 ]
 
@@ -32,6 +33,9 @@ WEIGHTINGS: tuple[str, ...] = ("logrank", "gehan", "tarone-ware", "fleming-harri
 MAX_GROUPS = 64
 
 _ARGUMENTS = ("formula", "grid", "interval", "weighting", "rho", "gamma", "tau", "level")
+_POWERS = (0.0, 0.5, 1.0)
+"""Few, since many powers together tell the counts behind them, and a large one tells of the first event alone."""
+
 _GRIDS = tuple(10.0**power for power in range(-6, 1))
 
 
@@ -69,11 +73,25 @@ def read_curves(arguments: Arguments, variables: Mapping[str, Variable]) -> Curv
         grid_of(arguments, formula, variables),
         one_of(arguments, "interval", INTERVALS, "log"),
         weighting,
-        _number(arguments, "rho", 0.0),
-        _number(arguments, "gamma", 0.0),
+        power(arguments, "rho"),
+        power(arguments, "gamma"),
         None if arguments.get("tau") is None else _number(arguments, "tau", 0.0),
         level(arguments),
     )
+
+
+def power(arguments: Arguments, field: str) -> float:
+    """The power of a test's weights: any other number would let a few tests together tell the counts of single times.
+
+    Raises
+    ------
+    StudyError
+        When it is none of 0, 0.5 and 1.
+    """
+    value = arguments.get(field, 0.0)
+    if isinstance(value, bool) or value not in _POWERS:
+        raise StudyError("there is no such test", fix=f"{field} is 0, 0.5 or 1", field=field)
+    return float(value)
 
 
 def curve_formula(text: Any, variables: Mapping[str, Variable], *, causes: bool = False) -> Formula:
