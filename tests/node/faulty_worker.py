@@ -43,7 +43,10 @@ __all__ = ["FAULTS", "METHOD", "STEP"]
 
 _ALLOWED = {"PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
 _LIMITS = {"MALLOC_ARENA_MAX", "ARROW_DEFAULT_MEMORY_POOL", "PYTHONDONTWRITEBYTECODE"}
-_THREADS = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
+_ALGEBRA = {
+    *("OPENBLAS_NUM_ALGEBRA", "OMP_NUM_ALGEBRA", "MKL_NUM_ALGEBRA"),
+    *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR"),
+}
 
 
 def _raise() -> None:
@@ -111,7 +114,7 @@ def _read_parent() -> None:
 
 
 def _look_for_secrets() -> None:
-    found = set(os.environ) - _ALLOWED - _LIMITS - _THREADS
+    found = set(os.environ) - _ALLOWED - _LIMITS - _ALGEBRA
     if found or sys.argv[2:] != [f"{sys.argv[1]}.wal"]:
         raise LookupError
 

@@ -22,7 +22,10 @@ EXIT_MEMORY = 86
 """The exit status of a worker that had too little memory to say so."""
 
 _KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")  # they decide the last bits of sums
+_ALGEBRA = (  # what decides the last bits of sums: how many threads, and for which processor
+    *("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR"),
+)
 _FRUGAL = {
     "MALLOC_ARENA_MAX": "2",  # address space is what is limited, and these reserve much of it unused
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -44,7 +47,7 @@ class Child:
     """
 
     def __init__(self, module: str, files: Sequence[str], feed: Feed | None) -> None:
-        environment = {name: os.environ[name] for name in (*_KEPT, *_THREADS) if name in os.environ}
+        environment = {name: os.environ[name] for name in (*_KEPT, *_ALGEBRA) if name in os.environ}
         self._process = subprocess.Popen(  # noqa: S603  # this interpreter, a module of this installation
             [sys.executable, "-P", "-m", module, *files],
             stdin=subprocess.PIPE,
