@@ -80,7 +80,7 @@ def test_a_lost_request_is_sent_again_and_handled_once(messaging: Messaging) -> 
 def test_a_lost_answer_is_given_again_without_doing_the_work_again(messaging: Messaging) -> None:
     calls: list[bytes] = []
     link = Dropping(messaging.link("a"), 1)
-    node(messaging, "a", lambda data: calls.append(data) or data, link)  # type: ignore[arg-type,func-returns-value]  # as above
+    node(messaging, "a", lambda data: calls.append(data) or data, link)  # type: ignore[arg-type,func-returns-value]  # as much of a link as is used; None, so the data
     assert hub(messaging).ask({"a": b"x"}) == {"a": b"x"}
     assert calls == [b"x"]
     assert link.left == 0

@@ -103,20 +103,26 @@ def test_more_coefficients_than_the_events_carry_are_refused_and_would_pass(monk
 # --- chosen inputs ------------------------------------------------------------------------------------------
 
 
+ASKED: dict[str, Any] = {
+    "facts": {},
+    "weights": None,
+    "scale": [0.03125, 0.03125],
+    "time_scale": 2.0**-9,
+    "mix": None,
+    "ties": "efron",
+    "by_node": False,
+}
+"""What every request of these models says."""
+
+
 def _posed(lg: LocalLeague) -> Callable[..., Any]:
     """A hub that asks the steps of an honest study with inputs of its own."""
     study = lg.study({"q": Analysis(method="cox", arguments={"formula": "Surv(days, dead) ~ age + marker"})})
     lg.submit(study)
     run, question = hub_run(lg, study, "q")
-    arguments: dict[str, Any] = {
+    arguments = {
+        **ASKED,
         "formula": "Surv(days, dead) ~ age + marker",
-        "facts": {},
-        "weights": None,
-        "scale": [0.03125, 0.03125],
-        "time_scale": 2.0**-9,
-        "mix": None,
-        "ties": "efron",
-        "by_node": False,
         "grid": 1.0,
         "times": 4096,
         "centre": [50 / 32, 200 / 32],
@@ -264,16 +270,7 @@ def _competing(lg: LocalLeague) -> object:
     lg.submit(study)
     run, question = hub_run(lg, study, "q")
     (step,) = [step for step in question.method.steps if step.name == "fine_gray.round"]
-    arguments: dict[str, Any] = {
-        "formula": "Surv(days, ended == 'dead') ~ age + marker",
-        "facts": {},
-        "weights": None,
-        "scale": [0.03125, 0.03125],
-        "time_scale": 2.0**-9,
-        "mix": None,
-        "ties": "efron",
-        "by_node": False,
-    }
+    arguments = {**ASKED, "formula": "Surv(days, ended == 'dead') ~ age + marker", "censored": "watched"}
     return run.sum(step, Request(arguments), {"beta": np.array([8.0, 0.0])})
 
 

@@ -169,6 +169,8 @@ def test_a_cause_that_nobody_has_is_not_estimable() -> None:
         ({"cause": "censored"}, "cause"),
         ({"cause": "cured"}, "cause"),
         ({"cause": None}, "cause"),
+        ({"censored": "death"}, "cause"),
+        ({"censored": "alive"}, "censored"),
         ({"formula": "Surv(age, futime, status) ~ sex"}, "formula"),
         ({"formula": "Surv(futime, sex) ~ age"}, "formula"),
         ({"formula": "Surv(futime, status == 'death') ~ age"}, "formula"),
@@ -181,3 +183,15 @@ def test_what_does_not_fit_is_refused_and_named(more: dict[str, Any], field: str
     with pytest.raises(StudyError) as refused:
         fit_to(*columns("transplant"), **{"formula": _TRANSPLANT, "cause": "death"} | more)
     assert refused.value.field == field
+
+
+def test_the_level_of_those_censored_may_be_any() -> None:
+    values, variables, owner = columns("transplant")
+    levels = ("death", "ltx", "withdraw", "censored")
+    order = [levels.index(level) for level in ("censored", "ltx", "death", "withdraw")]
+    moved = {**values, "status": np.array(order, dtype=np.float64)[values["status"].astype(int)]}
+    known = {**variables, **described(Variable(name="status", type="category", levels=levels))}
+    found = fit_to(moved, known, owner, formula=_TRANSPLANT, cause="death", censored="censored")
+    expected = fit("transplant death")
+    assert [term.coef for term in found.terms] == [term.coef for term in expected.terms]
+    assert (found.censored, found.competing) == ("censored", expected.competing)

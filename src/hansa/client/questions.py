@@ -119,14 +119,23 @@ class Questions:
         return self._question(CoxFit, "cox", arguments, keywords)
 
     def fine_gray(
-        self, formula: str, cause: str, *, ties: str = "efron", level: float = 0.95, **keywords: Any
+        self,
+        formula: str,
+        cause: str,
+        *,
+        censored: str | None = None,
+        ties: str = "efron",
+        level: float = 0.95,
+        **keywords: Any,
     ) -> FineGrayFit:
         """Fine and Gray's model of the incidence of one cause where others compete, over all cohorts.
 
-        ``formula`` is ``Surv(time, status) ~ age + sex`` with a category whose first level is censoring; ``cause`` is
-        another of its levels.
+        ``formula`` is ``Surv(time, status) ~ age + sex`` with a category: one level, ``censored`` (the first), is that
+        of those last seen without any event; ``cause`` is another.
         """
         arguments = {"formula": formula, "cause": cause, "ties": ties, "level": level}
+        if censored is not None:
+            arguments["censored"] = censored
         return self._question(FineGrayFit, "fine_gray", arguments, keywords)
 
     def survival(

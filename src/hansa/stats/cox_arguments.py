@@ -31,7 +31,8 @@ class CoxModel:
     """What is fitted: formula, handling of ties, whose baseline hazard, weights, errors, and penalty.
 
     ``theta`` is the strength of the ridge penalty. ``grid`` is the unit in which times are counted for a pooled
-    baseline hazard. ``steps`` is the first part of the names of the steps that are asked.
+    baseline hazard. ``steps`` is the first part of the names of the steps that are asked; ``censored``
+    the level of the status that means it, where causes compete.
 
     ``by_node``: robust errors over nodes as clusters.
     """
@@ -48,6 +49,7 @@ class CoxModel:
     penalty: str | None = None
     theta: float | None = None
     steps: str = "cox"
+    censored: str | None = None
 
 
 def read_cox(arguments: Arguments, variables: Mapping[str, Variable]) -> CoxModel:

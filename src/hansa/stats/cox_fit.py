@@ -175,6 +175,7 @@ def scaled_arguments(cohorts: Cohorts, model: CoxModel, design: Design) -> tuple
         "formula": str(design.formula),
         "facts": facts_to_plain(design.facts),
         "weights": model.weights,
+        **({} if model.censored is None else {"censored": model.censored}),
     }
     scale = np.append(column_scales(design, cohorts.variables)[places], _time_scale(design, cohorts.variables))
     if not np.isfinite(scale).all():

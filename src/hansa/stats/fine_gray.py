@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hansa.errors import StudyError
-from hansa.formula import Formula, facts_to_plain, parse_formula, resolve_design
-from hansa.formula.tree import Name
+from hansa.formula import Formula, check_survival, facts_to_plain, parse_formula, resolve_design
 from hansa.model import Variable
-from hansa.stats.arguments import no_others
+from hansa.stats.arguments import no_others, one_of
+from hansa.stats.competing_arguments import states_of
 from hansa.stats.contract import Arguments, Cohorts, Method
 from hansa.stats.cox import cox_result
 from hansa.stats.cox_arguments import CoxModel, read_cox
@@ -26,7 +26,7 @@ from hansa.stats.glm_facts import pooled_facts
 
 __all__ = ["METHOD", "FineGrayResult", "plan"]
 
-_ARGUMENTS = ("formula", "cause", "ties", "level")
+_ARGUMENTS = ("formula", "cause", "censored", "ties", "level")
 _CELL = 5
 
 
@@ -47,10 +47,10 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> FineGrayResult:
     ----------
     cohorts : Cohorts
     arguments : mapping
-        ``formula``: ``Surv(time, status) ~ age + sex``, where status is a category whose first level is censoring;
-        with ``strata()`` for further baselines and censoring distributions within nodes, ``cluster()`` and offsets.
-        ``cause``: the level of status whose incidence is modelled. ``ties``: "efron" (default) or "breslow".
-        ``level``: of the intervals, 0.95.
+        ``formula``: ``Surv(time, status) ~ age + sex``, where status is a category; with ``strata()`` for further
+        baselines and censoring distributions within nodes, ``cluster()`` and offsets. ``cause``: the level of status
+        whose incidence is modelled. ``censored``: the level of those last seen without any event; the first. ``ties``:
+        "efron" (default) or "breslow". ``level``: of the intervals, 0.95.
 
     Returns
     -------
@@ -83,6 +83,7 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> FineGrayResult:
             "bic": None,
             "facts": facts_to_plain(design.facts),
             "status": asked.status,
+            "censored": asked.model.censored,
             "cause": asked.cause,
             "clusters": found.n if asked.written.cluster is None else found.clusters,
             "competing": competing if competing == 0 or competing >= _CELL else None,
@@ -94,20 +95,22 @@ def _read(arguments: Arguments, variables: Mapping[str, Variable]) -> _Asked:
     no_others(arguments, *_ARGUMENTS)
     written = _formula(arguments.get("formula"))
     _, status = written.survival or ()
-    levels = _levels(status, variables)
+    states = _states(written, variables)
+    censored = one_of(arguments, "censored", states, states[0])
+    causes = tuple(state for state in states if state != censored)
     cause = arguments.get("cause")
-    if cause not in levels[1:]:
+    if cause not in causes:
         raise StudyError(
             "the model needs the cause whose incidence it is about",
-            why=f"{levels[0]}, the first level of {status}, means censoring",
-            fix=f"one of {', '.join(levels[1:])}",
+            why=f"{censored} is the level of {status} that means censoring; censored= names another",
+            fix=f"one of {', '.join(causes)}",
             field="cause",
         )
     given = {name: arguments[name] for name in ("ties", "level") if name in arguments}
     model = read_cox({"formula": str(one_cause(written, cause)), "robust": True, **given}, variables)
     if model.by_node:
         raise StudyError("cluster(node) is not for Fine-Gray models", fix="leave it out", field="formula")
-    return _Asked(written, str(status), cause, replace(model, steps="fine_gray"))
+    return _Asked(written, str(status), cause, replace(model, steps="fine_gray", censored=censored))
 
 
 def _formula(text: object) -> Formula:
@@ -124,17 +127,17 @@ def _formula(text: object) -> Formula:
     return formula
 
 
-def _levels(status: object, variables: Mapping[str, Variable]) -> tuple[str, ...]:
-    known = variables.get(status.name) if isinstance(status, Name) else None
-    levels = known.coded_levels if known is not None and known.type == "category" else ()
-    if len(levels) < 3:
+def _states(formula: Formula, variables: Mapping[str, Variable]) -> tuple[str, ...]:
+    check_survival(formula, variables, causes=True)
+    states = states_of(formula, variables)
+    if len(states) < 3:
         raise StudyError(
-            f"{status} has no competing causes",
-            why="the status is a category of the dictionary: censoring first, then two causes or more",
+            "the status has no competing causes",
+            why="it is a category with a level for censoring, and two causes or more",
             fix="with one cause take cox",
             field="formula",
         )
-    return levels
+    return states
 
 
 def _complete(arguments: Arguments, variables: Mapping[str, Variable]) -> tuple[str, ...]:

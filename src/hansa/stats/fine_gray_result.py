@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from hansa.formula import Formula, parse_expression
-from hansa.formula.tree import Call
+from hansa.formula import Formula
+from hansa.formula.tree import Call, Comparison, Text
 from hansa.stats.cox_result import CoxResult, cox_fields
 
 __all__ = ["FineGrayResult", "one_cause", "read_fine_gray_result"]
@@ -17,13 +17,14 @@ __all__ = ["FineGrayResult", "one_cause", "read_fine_gray_result"]
 class FineGrayResult(CoxResult):
     """A Fine-Gray model over all nodes, in the fields of a Cox model.
 
-    ``status`` is the variable, ``cause`` its level whose incidence is modelled, ``competing`` how many had another
-    cause's event (none where that is fewer than 5). The likelihood is that of weighted rows: there is no test by
-    it, nor AIC or BIC.
+    ``status`` is the category, ``censored`` its level of those seen last without any event, ``cause`` the one whose
+    incidence is modelled, ``competing`` how many had another cause's event (none where that is fewer than 5). The
+    likelihood is that of weighted rows: there is no test by it, nor AIC or BIC.
     """
 
     schema: ClassVar[str] = "fine_gray/1.0"
     status: str = ""
+    censored: str = ""
     cause: str = ""
     competing: int | None = None
 
@@ -38,9 +39,7 @@ def one_cause(formula: Formula, cause: str) -> Formula:
     "Surv(days, end == 'death') ~ age"
     """
     time, status = formula.survival or ()
-    quoted = f'"{cause}"' if "'" in cause else f"'{cause}'"
-    event = parse_expression(f"{status} == {quoted}")
-    return replace(formula, response=Call("Surv", (time, event)))
+    return replace(formula, response=Call("Surv", (time, Comparison((status, Text(cause)), ("==",)))))
 
 
 def read_fine_gray_result(plain: Mapping[str, Any]) -> FineGrayResult:

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from hansa.formula import evaluate
-from hansa.formula.tree import Comparison, Name, Text
+from hansa.errors import MethodError
+from hansa.formula import check_expression, evaluate
+from hansa.formula.tree import Comparison
 from hansa.model.exposure import Exposure, FloatArray
 from hansa.stats.contract import Arguments, Arrays, Frame, Inputs, Output, Preparation, Step
 from hansa.stats.cox_checks import PROPORTIONAL
@@ -54,15 +55,23 @@ def not_censored(stop: FloatArray, censored: FloatArray, at: FloatArray) -> Floa
 
 
 def _competing(frame: Frame, arguments: Arguments, usable: FloatArray) -> FloatArray:
-    """1 for rows with an event of another cause; the status' first level is censoring."""
+    """1 for rows with an event of another cause than that of the formula.
+
+    Raises
+    ------
+    MethodError
+        When the formula's event is no comparison of a category with one of its levels.
+    """
     event = (resolved(arguments, frame.variables).formula.survival or ())[-1]
-    assert isinstance(event, Comparison)
-    status, cause = event.operands
-    assert isinstance(status, Name)
-    assert isinstance(cause, Text)
+    if not isinstance(event, Comparison) or event.operators != ("==",):
+        raise MethodError("the event is one cause of a status", fix="write status == 'cause'", field="formula")
+    status = event.operands[0]
+    levels = check_expression(status, frame.variables).levels
+    if arguments["censored"] not in levels:
+        raise MethodError("the status has no such level", fix="name one of its levels", field="censored")
     value = evaluate(status, frame.columns, frame.variables)
-    own = frame.variables[status.name].coded_levels.index(cause.value)
-    return np.where(usable > 0, (value > 0) & (value != own), False).astype(np.float64)
+    own = evaluate(event, frame.columns, frame.variables)
+    return np.where((usable > 0) & (own == 0) & (value != levels.index(arguments["censored"])), 1.0, 0.0)
 
 
 def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
@@ -161,7 +170,7 @@ COLUMNS = Preparation(
     dimensions_of,
     _build,
     _exposures,
-    exposed_by=EXPOSED_BY,
+    exposed_by=(*EXPOSED_BY, "censored"),
     together=_exposed,
 )
 
@@ -172,7 +181,7 @@ ROWS = Preparation(
     dimensions_of,
     _rows,
     _exposures,
-    exposed_by=EXPOSED_BY,
+    exposed_by=(*EXPOSED_BY, "censored"),
     refines="fine_gray.columns",
     refine=refined,
     join=_joined,

@@ -104,7 +104,6 @@ def _result(posed: Posed, found: Criterion, steps: int) -> LmmResult:
         covariance_terms=kept,
         covariance=as_rows(covariance),
         iterations=steps,
-        converged=True,
         aliased=tuple(name for name, keep in zip(fixed.names, fixed.kept, strict=True) if not keep),
         knots=knots_in_words(fixed.design),
         dropped_levels=dropped_in_words(fixed.design),

@@ -66,7 +66,6 @@ class LmmResult(Result):
     covariance_terms: tuple[str, ...]
     covariance: tuple[tuple[float, ...], ...]
     iterations: int
-    converged: bool
     aliased: tuple[str, ...]
     knots: tuple[str, ...]
     dropped_levels: tuple[str, ...]

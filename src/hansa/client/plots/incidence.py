@@ -10,18 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hansa.client.plots.plot import Plot
-from hansa.client.plots.style import TEXT, canvas, figure_of, frame
-from hansa.client.plots.survival import (
-    COLOURS,
-    HEIGHT,
-    LEFT,
-    MARGIN,
-    RIGHT,
-    ROW,
-    TIMES,
-    RiskRow,
-    write_numbers,
-)
+from hansa.client.plots.style import TEXT, figure_of
+from hansa.client.plots.survival import COLOURS, RiskRow, above_numbers, label_axes
 
 if TYPE_CHECKING:  # see style
     import pandas as pd
@@ -55,23 +45,14 @@ def incidence_plot(
     ax: Axes | None = None,
 ) -> Plot:
     """Curves through the shown points, bands about them, and the numbers at risk at the ticks."""
-    rows = len(groups) + 1 + len(notes)
-    height = HEIGHT + MARGIN + ROW * rows
-    with canvas(ax, 6.0, height) as axes:
-        if ax is None:
-            bottom = (MARGIN + ROW * rows) / height
-            axes.set_position((LEFT, bottom, 1 - LEFT - RIGHT, 0.97 - bottom))
+    with above_numbers(groups, notes, ax) as axes:
         for line in lines:
             colour = line.place if len(groups) > 1 else line.cause
             _draw(axes, line, COLOURS[colour % len(COLOURS)])
         top = max((max(line.upper) for line in lines), default=1.0)
         axes.set(xlim=(0, max(line.times[-1] for line in lines) * 1.02), ylim=(0, min(1.02, top * 1.05)))
-        axes.set_xlabel(what)
-        axes.set_ylabel("Cumulative incidence")
-        axes.locator_params(axis="x", nbins=TIMES)
-        frame(axes, "left", "bottom")
+        label_axes(axes, what, "Cumulative incidence")
         axes.legend(frameon=False, loc="upper left", fontsize=TEXT)
-        write_numbers(axes, groups, notes, height)
         return Plot(figure_of(axes), axes, data)
 
 

@@ -6,7 +6,8 @@ and pitfalls. Lancet 359:1686.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,25 +20,20 @@ if TYPE_CHECKING:  # see style
 
 __all__ = [
     "COLOURS",
-    "HEIGHT",
-    "LEFT",
-    "MARGIN",
-    "RIGHT",
-    "ROW",
-    "TIMES",
     "CurveLine",
     "RiskRow",
+    "above_numbers",
+    "label_axes",
     "predicted_plot",
     "survival_plot",
-    "write_numbers",
 ]
 
 COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-ROW = 0.17
-MARGIN = 0.55
-HEIGHT = 3.2
-LEFT, RIGHT = 0.2, 0.02
-TIMES = 6
+_ROW = 0.17
+_MARGIN = 0.55
+_HEIGHT = 3.2
+_LEFT, _RIGHT = 0.2, 0.02
+_TIMES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +62,35 @@ def survival_plot(
     lines: Sequence[CurveLine], what: str, notes: Sequence[str], data: pd.DataFrame, *, ax: Axes | None = None
 ) -> Plot:
     """Curves through the shown points, bands about them, and the numbers at risk at the ticks."""
+    with above_numbers(lines, notes, ax) as axes:
+        _curves(axes, lines, what)
+        return Plot(figure_of(axes), axes, data)
+
+
+@contextmanager
+def above_numbers(lines: Sequence[RiskRow], notes: Sequence[str], ax: Axes | None) -> Iterator[Axes]:
+    """Axes to draw curves on; below them, afterwards, those still at risk at the ticks, and the notes."""
     rows = len(lines) + 1 + len(notes)
-    height = HEIGHT + MARGIN + ROW * rows
+    height = _HEIGHT + _MARGIN + _ROW * rows
     with canvas(ax, 6.0, height) as axes:
         if ax is None:
-            bottom = (MARGIN + ROW * rows) / height
-            axes.set_position((LEFT, bottom, 1 - LEFT - RIGHT, 0.97 - bottom))
-        _curves(axes, lines, what)
-        write_numbers(axes, lines, notes, height)
-        return Plot(figure_of(axes), axes, data)
+            bottom = (_MARGIN + _ROW * rows) / height
+            axes.set_position((_LEFT, bottom, 1 - _LEFT - _RIGHT, 0.97 - bottom))
+        yield axes
+        _write_numbers(axes, lines, notes, height)
+
+
+def label_axes(axes: Axes, time: str, what: str) -> None:
+    """Name the axes: time, and what is drawn over it."""
+    axes.set_xlabel(time)
+    axes.set_ylabel(what)
+    axes.locator_params(axis="x", nbins=_TIMES)
+    frame(axes, "left", "bottom")
 
 
 def predicted_plot(lines: Sequence[CurveLine], what: str, data: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
     """Curves through the shown points, and bands about them, of people whom nobody watched."""
-    with canvas(ax, 6.0, HEIGHT + MARGIN) as axes:
+    with canvas(ax, 6.0, _HEIGHT + _MARGIN) as axes:
         _curves(axes, lines, what)
         return Plot(figure_of(axes), axes, data)
 
@@ -89,10 +100,7 @@ def _curves(axes: Axes, lines: Sequence[CurveLine], what: str) -> None:
         _draw(axes, line, COLOURS[place % len(COLOURS)], dashed=place >= len(COLOURS))
     last = max((line.times[-1] for line in lines), default=1.0)
     axes.set(xlim=(0, last * 1.02), ylim=(0, 1.02))
-    axes.set_xlabel(what)
-    axes.set_ylabel("Survival")
-    axes.locator_params(axis="x", nbins=TIMES)
-    frame(axes, "left", "bottom")
+    label_axes(axes, what, "Survival")
     if len(lines) > 1:
         axes.legend(frameon=False, loc="best", fontsize=TEXT)
 
@@ -105,15 +113,15 @@ def _draw(axes: Axes, line: CurveLine, colour: str, *, dashed: bool) -> None:
     axes.plot(line.times, line.survival, "o", color=colour, markersize=2.2)
 
 
-def write_numbers(axes: Axes, lines: Sequence[RiskRow], notes: Sequence[str], height: float) -> None:
+def _write_numbers(axes: Axes, lines: Sequence[RiskRow], notes: Sequence[str], height: float) -> None:
     """Write those still at risk at the last shown time up to each tick, and the notes below."""
     inch = 1 / (axes.get_position().height * height)
-    top = -(MARGIN - 0.05) * inch
+    top = -(_MARGIN - 0.05) * inch
     low, high = axes.get_xlim()
     ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
     _write(axes, -0.045, top, "Still at risk", colour=GREY)
     for place, line in enumerate(lines, 1):
-        down = top - place * ROW * inch
+        down = top - place * _ROW * inch
         _write(axes, -0.045, down, line.group, colour=COLOURS[(place - 1) % len(COLOURS)])
         for tick in ticks:
             axes.text(
@@ -130,7 +138,7 @@ def write_numbers(axes: Axes, lines: Sequence[RiskRow], notes: Sequence[str], he
     for place, note in enumerate(notes, len(lines) + 1):
         axes.text(
             -0.24,
-            top - place * ROW * inch,
+            top - place * _ROW * inch,
             note,
             transform=axes.transAxes,
             ha="left",

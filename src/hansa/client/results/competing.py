@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hansa.client.plots.incidence import IncidenceLine, incidence_plot
 from hansa.client.plots.survival import RiskRow
+from hansa.client.results.curves import last_shown, test_words, time_of
 from hansa.client.results.held_back import HeldBack, of_incidence
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
@@ -74,11 +75,7 @@ class CompetingView(View):
         StudyError
             When nothing is shown up to then.
         """
-        shown = self.summary.reset_index()
-        shown = shown[shown["time"] <= time]
-        if shown.empty:
-            raise StudyError("nothing is shown up to then", fix="see the times of the summary", field="time")
-        return shown.groupby(["group", "cause"], sort=False).last()
+        return last_shown(self.summary, time)
 
     def plot(self, *, ax: Axes | None = None) -> Plot:
         """The curves of each cause and group with their bands, and under them the people still at risk.
@@ -97,7 +94,7 @@ class CompetingView(View):
         ]
         if not lines:
             raise StudyError("no curve may be shown", why="too few people have the events", fix="merge groups")
-        time = self._plain["formula"].split("~")[0].removeprefix("Surv(").split(",")[-2].strip()
+        time = time_of(self._plain["formula"])
         return incidence_plot(lines, [_risk(group) for group in groups], time, self._drawn, self.summary, ax=ax)
 
     def methods(self) -> str:
@@ -136,7 +133,7 @@ class CompetingView(View):
 
     @property
     def _told(self) -> tuple[str, ...]:
-        return tuple(f"Gray's test of {one['cause']}: {_with_p(one['test'])}." for one in self._compared)
+        return tuple(f"Gray's test of {one['cause']}: {test_words(one['test'])}." for one in self._compared)
 
     @property
     def _drawn(self) -> tuple[str, ...]:
@@ -215,8 +212,3 @@ def _test_row(cause: str, test: Mapping[str, Any]) -> Row:
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _with_p(test: Mapping[str, Any]) -> str:
-    said = f"χ² = {significant(test['statistic'], 4)} on {count(test['df'])} df, p = {p_value(test['p'])}"
-    return said.replace("p = <", "p < ")

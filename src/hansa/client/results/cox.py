@@ -15,12 +15,12 @@ from hansa.client.results.coefficients import (
     terms_forest,
     terms_frame,
 )
+from hansa.client.results.curves import time_of
 from hansa.client.results.held_back import HeldBack, of_baseline
 from hansa.client.results.prediction import hazard_ratios, predicted_curves, survival_of
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import count, fixed, p_value, significant
-from hansa.formula import parse_formula
 from hansa.stats.cox_result import CoxResult, nested, read_cox_result
 from hansa.stats.glm_result import Test, wald
 from hansa.version import __version__
@@ -210,8 +210,7 @@ class CoxFit(View):
             As :meth:`survival`.
         """
         found = self.survival(people)
-        time = (parse_formula(self._result.formula).survival or ())[-2]
-        return predicted_plot(predicted_curves(found), str(time), found, ax=ax)
+        return predicted_plot(predicted_curves(found), time_of(self._result.formula), found, ax=ax)
 
     @cached_property
     def _result(self) -> CoxResult:

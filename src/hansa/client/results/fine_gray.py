@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hansa.client.results.cox import TIES, CoxFit
-from hansa.client.results.held_back import HeldBack, of_competing
+from hansa.client.results.held_back import HeldBack, of_subdistribution
 from hansa.client.results.prediction import hazard_ratios
 from hansa.client.tables.numbers import count
 from hansa.formula import parse_formula
@@ -29,7 +29,7 @@ class FineGrayFit(CoxFit):
     """
 
     def _held_back(self) -> Iterable[HeldBack]:
-        return of_competing(self._plain)
+        return of_subdistribution(self._plain)
 
     @property
     def title(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HeldBack", "as_frame", "of_baseline", "of_competing", "of_curves", "of_incidence", "of_sites"]
+__all__ = ["HeldBack", "as_frame", "of_baseline", "of_curves", "of_incidence", "of_sites", "of_subdistribution"]
 
 _INTERVALS = "intervals of curves"
 _NEVER = "there is no time by which 5 had the event and 10 left"
@@ -80,7 +80,7 @@ def of_baseline(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
             yield HeldBack(after, _INTERVALS, f"since then {_FEW}")
 
 
-def of_competing(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
+def of_subdistribution(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
     """Of a Fine-Gray model: what stays at the nodes, and how many had a competing event where they are few."""
     yield HeldBack("baseline hazards", "times of a node", "each node's own stays there, with its people's times")
     yield HeldBack("censoring distributions", "times of a node", "each node's own stays there, with its people's times")

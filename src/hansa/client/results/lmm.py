@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -109,7 +110,8 @@ class LmmFit(View):
 
     @cached_property
     def _result(self) -> LmmResult:
-        plain = {name: value for name, value in self._plain.items() if name != "schema"}
+        known = {one.name for one in dataclasses.fields(LmmResult)}  # a newer minor version may have more
+        plain = {name: value for name, value in self._plain.items() if name in known}
         return LmmResult(
             **plain
             | {

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hansa.client.plots.survival import CurveLine, survival_plot
+from hansa.client.results.curves import last_shown, test_words, time_of
 from hansa.client.results.held_back import HeldBack, of_curves
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
@@ -105,12 +106,7 @@ class SurvivalView(View):
         StudyError
             When nothing is shown up to then.
         """
-        shown = self.summary.reset_index()
-        shown = shown[shown["time"] <= time]
-        if shown.empty:
-            first = min((point["time"] for group in self._groups for point in group["points"]), default=None)
-            raise StudyError("nothing is shown up to then", fix=f"ask for {first:g} or later", field="time")
-        return shown.groupby("group", sort=False).last()
+        return last_shown(self.summary, time)
 
     def plot(self, *, ax: Axes | None = None) -> Plot:
         """The curves with their bands, and under them the people still at risk.
@@ -123,8 +119,7 @@ class SurvivalView(View):
         lines = [_line(group) for group in self._groups if group["points"]]
         if not lines:
             raise StudyError("no curve may be shown", why="too few people have the event", fix="merge groups")
-        time = self._plain["formula"].split("~")[0].removeprefix("Surv(").split(",")[-2].strip()
-        return survival_plot(lines, time, self._drawn, self.summary, ax=ax)
+        return survival_plot(lines, time_of(self._plain["formula"]), self._drawn, self.summary, ax=ax)
 
     def methods(self) -> str:
         """A paragraph for the methods section of a paper."""
@@ -156,7 +151,7 @@ class SurvivalView(View):
     @property
     def _drawn(self) -> tuple[str, ...]:
         test = self.test
-        said = [] if test is None else [f"{test['name'].capitalize()} test: {_with_p(test)}."]
+        said = [] if test is None else [f"{test['name'].capitalize()} test: {test_words(test)}."]
         return (*said, "Points are exact; between two of them the curve falls from one to the other.")
 
     def _tables(self) -> Mapping[str, Callable[[], TableData]]:
@@ -180,7 +175,7 @@ class SurvivalView(View):
             notes.append(f"Too few people or events to be shown: {', '.join(empty)}.")
         test = self.test
         if test is not None:
-            notes.append(f"{test['name'].capitalize()} test: {_with_p(test)}.")
+            notes.append(f"{test['name'].capitalize()} test: {test_words(test)}.")
         return tuple(notes)
 
     def _medians(self) -> TableData:
@@ -209,7 +204,7 @@ class SurvivalView(View):
             for group, seen, expected in zip(self._groups, compared["observed"], compared["expected"], strict=True)
         )
         test = compared["test"]
-        notes = (f"{test['name'].capitalize()} test: {_with_p(test)}.",)
+        notes = (f"{test['name'].capitalize()} test: {test_words(test)}.",)
         return TableData(f"{self.title}: events", ("Group", "Observed", "Expected"), rows, notes)
 
 
@@ -248,8 +243,3 @@ def _mean_row(group: Mapping[str, Any], difference: Mapping[str, Any] | None) ->
 
 def _between(ends: Any) -> str:
     return BLANK if ends is None else f"{ends[0]:g} to {ends[1]:g}"
-
-
-def _with_p(test: Mapping[str, Any]) -> str:
-    said = f"χ² = {significant(test['statistic'], 4)} on {count(test['df'])} df, p = {p_value(test['p'])}"
-    return said.replace("p = <", "p < ")
