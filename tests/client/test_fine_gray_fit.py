@@ -14,6 +14,7 @@ import hansa
 from hansa.client.results import FineGrayFit
 from hansa.errors import NotEstimable, Refused, StudyError
 from hansa.harmonise import read_dictionary
+from hansa.node.views import steward_view
 
 FORMULA = "Surv(etime, event) ~ age + sex + mspike"
 FACTS = Path(__file__).parents[1] / "stats" / "fine_gray_facts.json"
@@ -77,8 +78,11 @@ def test_people_are_compared_by_their_subdistribution_hazards(fit: FineGrayFit) 
 
 
 def test_a_competing_cause_of_few_people_is_refused() -> None:
+    few = league(deaths=3)
     with pytest.raises(Refused):
-        league(deaths=3).fine_gray(FORMULA, "pcm")
+        few.fine_gray(FORMULA, "pcm")
+    (*_, (_, _, why)) = steward_view(few.nodes["n0"].context).refusals
+    assert "competing event" in why  # the cell's rule, not only the weights' that is there besides
     assert league(deaths=0).fine_gray(FORMULA, "pcm").plain["competing"] == 0
 
 

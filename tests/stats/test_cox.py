@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from hansa.model import Variable
 from hansa.model.exposure import FloatArray
 from hansa.stats import cox
 from hansa.stats.contract import Frame
+from hansa.stats.cox_partial import partial
 from hansa.stats.cox_result import CoxResult, nested, read_cox_result
 from hansa.stats.direct import DirectCohorts
 from hansa.stats.pairs import smaller_before
 from hansa.stats.plain import to_plain
+from hansa.stats.risk_sets import risk_sets
 
 ROWS = 150
 VARIABLES = described(
@@ -307,3 +310,23 @@ def test_pairs_are_counted_as_one_by_one(drawn: st.DataObject) -> None:
         first, mass = values[:before], weights[:before]
         assert smaller[number] == pytest.approx(mass[first < bound].sum())
         assert same[number] == pytest.approx(mass[first == bound].sum())
+
+
+def test_rows_that_are_never_at_risk_are_shown_as_usual_and_a_persons_rows_together() -> None:
+    """Else many at 0 would hide the one whom a chosen beta singles out."""
+    rows = {
+        "x": np.arange(6.0)[:, None],
+        "stop": np.array([1.0, 1, 3, 4, 5, 6]),
+        "event": np.array([0.0, 0, 1, 1, 0, 1]),
+    }
+    sets = {**risk_sets(rows, late=False), "efron": np.ones(1)}
+    at = partial(sets, np.array([0.5]))
+    assert at is not None
+    assert sorted(sets["order"].tolist()) == [2, 3, 4, 5]
+    shown = at.weights(at.expected())
+    assert shown[:2].tolist() == [[float(np.median(at.risk)), 0.0]] * 2
+    assert shown[2:, 0].tolist() == sorted(at.risk.tolist())
+    twice = {**sets, "order": np.array([2.0, 2, 4, 5])}
+    both = replace(at, rows=twice).weights(at.expected())
+    assert both[2, 0] == pytest.approx(at.risk[:2].sum())
+    assert both[:, 1].sum() == pytest.approx(at.expected().sum())
