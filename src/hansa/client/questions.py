@@ -7,6 +7,7 @@ from typing import Any, TypeVar, overload
 
 from hansa.client.results import (
     CompetingView,
+    ControlArmView,
     CorrelationView,
     CoxFit,
     CrosstabView,
@@ -201,6 +202,30 @@ class Questions:
         arguments = {"outcome": outcome, "treatment": treatment, "adjust": adjust}
         arguments |= {"estimand": estimand, "estimator": estimator}
         return self._question(EffectView, "effect", {**arguments, "level": level}, keywords)
+
+    def control_arm(
+        self,
+        survival: str,
+        treatment: str,
+        adjust: str,
+        *,
+        estimand: str = "ATT",
+        ties: str = "efron",
+        grid: float | None = None,
+        tau: float | None = None,
+        level: float = 0.95,
+        **keywords: Any,
+    ) -> ControlArmView:
+        """A single-arm trial at one cohort against external controls at the others, weighted to be alike.
+
+        ``survival`` is ``Surv(time, event)``, ``treatment`` a boolean that may be the same for all people of a cohort,
+        ``adjust`` the terms of the propensity model. Sums of an arm that fewer than ``min_nodes`` cohorts hold are
+        these cohorts' own release: their policies must say ``alone_ok``.
+        """
+        arguments: dict[str, Any] = {"survival": survival, "treatment": treatment, "adjust": adjust}
+        arguments |= {"estimand": estimand, "ties": ties, "level": level}
+        arguments |= {name: value for name, value in (("grid", grid), ("tau", tau)) if value is not None}
+        return self._question(ControlArmView, "control_arm", arguments, keywords)
 
     @overload
     def sites(self, formula: str, *, term: None = None, **keywords: Any) -> SitesView: ...

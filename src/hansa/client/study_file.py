@@ -31,7 +31,7 @@ def read_study(source: str | Path | Mapping[str, Any]) -> Study:
     return read_value(Study, {"id": new_id(dt.datetime.now(dt.UTC)), **content})
 
 
-_CAUSAL = ("effect",)
+_CAUSAL = ("effect", "control_arm")
 """Methods that contrast treatments."""
 
 

@@ -52,6 +52,9 @@ class Exposure:
         a column to fit a person.
     strata : tuple of bool, length c
         True for a level, arm or stratum that a node must fill to count towards ``min_nodes``.
+    arms : tuple of bool, length c (or empty: none)
+        True for a column of 0 and 1 whose two arms may lie at different nodes. Where few nodes hold an arm, what is
+        summed is these nodes' own release, and each of them judges its own numbers, too.
     variables : frozenset of str
         The dictionary variables whose values the sums tell of.
     products : bool
@@ -82,9 +85,11 @@ class Exposure:
     scaled: bool = False
     remembered: bool = True
     parameters: bool = False
+    arms: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         n, c = self.columns.shape
         assert self.rows.shape == (n,)
         assert len(self.names) == len(self.derived) == len(self.strata) == c
         assert len(self.indicator) in (0, c)
+        assert len(self.arms) in (0, c)

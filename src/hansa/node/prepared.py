@@ -76,12 +76,14 @@ class Prepared:
 class Counted:
     """What a node counted of a preparation's exposures.
 
-    ``strata`` marks, per tally, the columns that are levels; ``populations`` are the people behind the sums;
-    ``dominated`` names sums that few people dominate at this node (a rule for releases of one site only).
+    ``strata`` marks, per tally, the columns that are levels, ``arms`` those of arms; ``populations`` are the people
+    behind the sums; ``dominated`` names sums that few people dominate at this node (a rule for what is released of
+    one site only).
     """
 
     tallies: tuple[Tally, ...]
     strata: tuple[tuple[bool, ...], ...]
+    arms: tuple[tuple[bool, ...], ...]
     populations: tuple[Population, ...]
     dominated: tuple[str, ...]
 
@@ -189,7 +191,8 @@ def _prepare_and_count(
         return tuple(_scaled(exposure, among.question) for exposure in found)
 
     empty = among.empty_frame(expressions)
-    counting = _Counting(all_exposed(preparation.exposures(empty, arguments), empty), asking.limits)
+    layout = all_exposed(preparation.exposures(empty, arguments), empty)
+    counting = _Counting(layout, asking.limits, sites=among.question.sites)
     partitions: list[Arrays] = []
     people: list[People] = []
     for frame, who in zip(among.frames(expressions) if frames is None else frames, among.people, strict=True):
@@ -201,7 +204,7 @@ def _prepare_and_count(
             people.append(who)
         else:
             own = preparation.exposures(frame, arguments)
-        counting.add(all_exposed(own, frame), who, whole=among.question.sites and len(among.people) == 1)
+        counting.add(all_exposed(own, frame), who, whole=len(among.people) == 1)
     return _prepared(preparation, arguments, partitions, people), counting.counted(among, asking)
 
 
@@ -217,9 +220,10 @@ def _scaled(exposure: Exposure, question: Question) -> Exposure:
 class _Counting:
     """The tallies of a preparation's exposures, partition by partition."""
 
-    def __init__(self, layout: tuple[Exposure, ...], limits: Thresholds) -> None:
+    def __init__(self, layout: tuple[Exposure, ...], limits: Thresholds, *, sites: bool) -> None:
         self._layout = layout
         self._limits = limits
+        self._alone = sites or any(any(exposure.arms) for exposure in layout)
         self._totals = [np.zeros(block_of(exposure).size) for exposure in layout]
         self._bitmaps = [[BitMap() for _ in _places(exposure)] for exposure in layout]
         self._centres: list[FloatArray] = []
@@ -227,7 +231,7 @@ class _Counting:
         self._dominated: set[str] = set()
 
     def add(self, exposures: tuple[Exposure, ...], people: People, *, whole: bool) -> None:
-        """Count one partition; ``whole`` where it is the only one of a site that gives a release of its own."""
+        """Count one partition; ``whole`` where it is the only one."""
         self._centres = self._centres or [centres_of(exposure) for exposure in exposures]
         for position, exposure in enumerate(exposures):
             marks = marks_of(exposure, self._marks.get(position))
@@ -236,7 +240,7 @@ class _Counting:
             self._totals[position] += tally.numbers
             for bitmap, rows in zip(self._bitmaps[position], _rows_of(exposure), strict=True):
                 bitmap.update(people.bitmap(rows))
-            if whole:  # beyond one partition of 65,536 rows the effective people decide
+            if whole and self._alone:  # beyond one partition of 65,536 rows the effective people decide
                 self._dominated.update(dominant(exposure, people, self._limits))
 
     def counted(self, among: AnalysisSet, asking: Asking) -> Counted:
@@ -250,7 +254,8 @@ class _Counting:
             for place, people in zip(_places(exposure), found, strict=True)
         )
         strata = tuple(exposure.strata for exposure in self._layout)
-        return Counted(tallies, strata, populations, tuple(sorted(self._dominated)))
+        arms = tuple(exposure.arms for exposure in self._layout)
+        return Counted(tallies, strata, arms, populations, tuple(sorted(self._dominated)))
 
 
 def count_weights(step: Step, found: Share, behind: Sequence[People]) -> Tally:

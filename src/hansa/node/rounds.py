@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hansa.errors import ProtocolError, Refused
@@ -12,7 +13,8 @@ from hansa.governance import Epoch
 from hansa.model import Study
 from hansa.node.context import NodeContext
 from hansa.node.run import NodeRun, Round, question_part
-from hansa.node.studies import check_version, permitted
+from hansa.node.site import CHECKS
+from hansa.node.studies import alone_ok, check_version, permitted
 from hansa.privacy.fixed_point import PART_NUMBERS, Lanes
 from hansa.privacy.history import Population
 from hansa.store import LedgerEntry
@@ -39,6 +41,7 @@ __all__ = ["Rounds"]
 Asked = TypeVar("Asked", bound=RoundPlace)
 
 _TALLY = "tally of people"
+_ARM = "sums of an arm that few nodes hold"
 _CHECKS = "group cell products effective parameters differing nodes"
 
 
@@ -74,6 +77,8 @@ class Rounds:
             epoch=epoch.number,
             consent=self._node.consent,
             instead_of=asked.instead_of,
+            alone_ok=alone_ok(self._node, asked.study),
+            released=tuple(self._node.store.populations(release=True)),
             declared=self._declared(study, epoch),
             opened_after=len(self._answered),
         )
@@ -243,6 +248,17 @@ class Rounds:
         self._answered.extend([run.run] if current.counted else [])
         digest = hashlib.sha256(run.question.digest + question_part(current.asked)).digest()
         self._node.store.record_answer(entries, populations, epoch=run.epoch, digest=digest)
+        if run.own_release and current.counted:
+            self._record_release(run, current)
+
+    def _record_release(self, run: NodeRun, current: Round) -> None:
+        """Sums over an arm that few nodes hold are remembered, and noted, as a release of this node."""
+        assert current.counted is not None
+        entry = replace(self._entry(run, current, _ARM, (), "releasable"), checks=" ".join(CHECKS))
+        alone = frozenset({self._node.name})
+        own = [replace(population, roster=alone) for population in current.counted.populations]
+        digest = hashlib.sha256(run.question.digest + run.run.encode()).digest()
+        self._node.store.record_answer([entry], own, epoch=run.epoch, digest=digest, release=True)
 
     def _entry(self, run: NodeRun, current: Round, array: str, shape: tuple[int, ...], disclosure: str) -> LedgerEntry:
         return LedgerEntry(

@@ -20,10 +20,21 @@ from hansa.node.comparisons import Past, all_past, comparisons, epochs_digest, j
 from hansa.node.prepared import Asking, exposure_key, preparation_key, reads
 from hansa.node.prepared import Counted as CountedExposures
 from hansa.node.rows import Found, Rows, stepping
+from hansa.node.site import judge_alone, judge_past
 from hansa.privacy.counts import Tally
 from hansa.privacy.fixed_point import Lanes, decode, encode
 from hansa.privacy.history import Population, given_away
-from hansa.privacy.rules import ADVICE, Breach, counts_as_node, judge, judge_nodes, judge_parameters
+from hansa.privacy.rules import (
+    ADVICE,
+    Breach,
+    counts_as_node,
+    fills_arms,
+    held_in_arms,
+    is_own_release,
+    judge,
+    judge_nodes,
+    judge_parameters,
+)
 from hansa.privacy.secure_sum import RoundContext, mask, pair_key, total_of
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Step
@@ -72,7 +83,11 @@ class Round:
 
 @dataclass(eq=False)
 class NodeRun:
-    """A run's state at a node. Nothing here survives the run."""
+    """A run's state at a node. Nothing here survives the run.
+
+    ``alone_ok``: the permit allows that this node's share is given away. ``released`` are the people of its own
+    earlier releases, ``own_release`` whether this run's sums are one, since they tell of an arm that few nodes hold.
+    """
 
     node: str
     study: str
@@ -83,6 +98,8 @@ class NodeRun:
     epoch: int
     consent: ConsentRegister
     instead_of: str = ""
+    alone_ok: bool = False
+    released: tuple[Population, ...] = ()
     agreement: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate, repr=False)
     binding: bytes = b""
     epochs: str = ""
@@ -92,6 +109,7 @@ class NodeRun:
     past: Past = ()
     granted: frozenset[str] = frozenset()
     judged: set[bytes] = field(default_factory=set)
+    own_release: bool = False
     breaches: tuple[Breach, ...] = ()
     current: Round | None = None
     _asked_before: list[Population] = field(default_factory=list)
@@ -237,12 +255,13 @@ class NodeRun:
     ) -> tuple[tuple[Tally, ...], tuple[tuple[str, str], ...], FloatArray]:
         """The tally's blocks, the kinds of the populations it compares, and its numbers.
 
-        In order: whether this node counts; the exposures; the comparisons; the weights.
+        In order: whether this node counts, and which arms it fills; the exposures; the comparisons; the weights.
         """
         blocks: list[Tally] = []
         pairs: list[tuple[str, str]] = []
-        numbers = [np.zeros(1)]
         counted = found.counted
+        held = np.zeros(0) if counted is None else held_in_arms(counted.tallies, counted.arms)
+        numbers = [np.zeros(1), fills_arms(held, self.limits)]
         if counted is not None:
             self._check_alone(counted.populations)
             numbers[0][0] = counts_as_node(counted.tallies, counted.strata, self.limits)
@@ -269,12 +288,32 @@ class NodeRun:
                 raise disclosure_refused()
 
     def _breaches(self, current: Round, totals: FloatArray) -> list[Breach]:
-        found: list[Breach] = []
-        position = 1
-        exposures = [block for block in current.blocks if not block.block.weights]
-        weights = [block for block in current.blocks if block.block.weights]
+        found = list(self._judged(current, totals))
         if current.counted is not None:
             found.extend(judge_nodes(float(totals[0]), self.limits))
+            held = held_in_arms(current.counted.tallies, current.counted.arms)
+            if is_own_release(held, totals[1 : 1 + len(held)], self.limits):
+                self.own_release = True
+        return [*found, *self._of_own_release(current)] if self.own_release else found
+
+    def _of_own_release(self, current: Round) -> list[Breach]:
+        """What is released of this node alone is judged on its own numbers, as well as on the league's."""
+        if not self.alone_ok:
+            sentence = "few nodes hold an arm, this one among them, and its policy does not allow that it is told alone"
+            return [Breach("alone", "arms", sentence)]
+        found = list(self._judged(current, current.tally))
+        if current.counted is not None:
+            found += judge_alone(current.counted, self.limits)
+            found += judge_past(self.node, current.counted.populations, self.released, self.limits)
+        return found
+
+    def _judged(self, current: Round, totals: FloatArray) -> list[Breach]:
+        """Exposures, comparisons and weights, of the league or of this node."""
+        found: list[Breach] = []
+        counted = current.counted
+        position = 1 + (0 if counted is None else 2 * sum(map(sum, counted.arms)))
+        exposures = [block for block in current.blocks if not block.block.weights]
+        weights = [block for block in current.blocks if block.block.weights]
         for block in exposures:
             tally = Tally(block.block, totals[position : position + block.block.size])
             position += block.block.size

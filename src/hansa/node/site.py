@@ -19,7 +19,7 @@ from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Request, Totals
 from hansa.stats.plain import to_plain
 
-__all__ = ["CHECKS", "SiteEstimate", "estimate", "observe"]
+__all__ = ["CHECKS", "SiteEstimate", "estimate", "judge_alone", "judge_past", "observe"]
 
 CHECKS = ("group", "cell", "products", "effective", "parameters", "dominance", "differing", "combinations")
 
@@ -56,20 +56,22 @@ def estimate(node: str, rows: Rows, past: Sequence[Population], limits: Threshol
         if isinstance(seen, Tally):
             breaches.extend(judge(seen, limits))
         else:
-            breaches.extend(_exposed(seen, limits))
+            breaches.extend(judge_alone(seen, limits))
             found.update({population.id: population for population in seen.populations})
     populations = tuple(found.values())
-    return SiteEstimate(observed.result, (*breaches, *_history(node, populations, past, limits)), populations)
+    return SiteEstimate(observed.result, (*breaches, *judge_past(node, populations, past, limits)), populations)
 
 
-def _exposed(counted: Counted, limits: Thresholds) -> list[Breach]:
+def judge_alone(counted: Counted, limits: Thresholds) -> list[Breach]:
+    """The rules for what is released of one site, of all that was counted there."""
     rules = (judge, judge_cross, judge_parameters)
     found = [breach for tally in counted.tallies for rule in rules for breach in rule(tally, limits)]
     sentence = "two people make up nearly all of this sum"
     return [*found, *(Breach("dominance", place, sentence) for place in counted.dominated)]
 
 
-def _history(node: str, new: Sequence[Population], past: Sequence[Population], limits: Thresholds) -> list[Breach]:
+def judge_past(node: str, new: Sequence[Population], past: Sequence[Population], limits: Thresholds) -> list[Breach]:
+    """The rules between the people of a site's release and those of its earlier ones."""
     found: list[Breach] = []
     for population in new:
         for old in past:

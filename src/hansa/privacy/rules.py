@@ -16,7 +16,19 @@ from hansa.privacy.counts import Tally
 from hansa.privacy.people import People
 from hansa.privacy.thresholds import Thresholds
 
-__all__ = ["ADVICE", "Breach", "counts_as_node", "dominant", "judge", "judge_cross", "judge_nodes", "judge_parameters"]
+__all__ = [
+    "ADVICE",
+    "Breach",
+    "counts_as_node",
+    "dominant",
+    "fills_arms",
+    "held_in_arms",
+    "is_own_release",
+    "judge",
+    "judge_cross",
+    "judge_nodes",
+    "judge_parameters",
+]
 
 ADVICE = "fix one analysis set for all models, merge sparse levels, or widen the population"
 """The one general advice that leaves a node with a data-dependent refusal."""
@@ -95,6 +107,28 @@ def counts_as_node(local: Sequence[Tally], strata: Sequence[Sequence[bool]], lim
         if (fewest < limits.cell).any():
             return False
     return True
+
+
+def held_in_arms(local: Sequence[Tally], arms: Sequence[Sequence[bool]]) -> FloatArray:
+    """The people of one node in each arm: with and without each marked column, shape (2 * marks,)."""
+    parts = [
+        np.concatenate([tally.column(kind)[np.flatnonzero(marked)] for kind in (0, 1)])
+        for tally, marked in zip(local, arms, strict=True)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def fills_arms(held: FloatArray, limits: Thresholds) -> FloatArray:
+    """Of each arm, 1 where this node's people in it are a group, else 0."""
+    return (held >= limits.group).astype(np.float64)
+
+
+def is_own_release(held: FloatArray, filling: FloatArray, limits: Thresholds) -> bool:
+    """Whether this node has people in an arm that too few nodes fill: that arm's sums are then these nodes' own.
+
+    ``filling`` are the nodes that fill each arm, over the league.
+    """
+    return bool(((held > _HALF) & (filling < limits.min_nodes - _HALF)).any())
 
 
 def _group(tally: Tally, limits: Thresholds) -> Iterator[Breach]:

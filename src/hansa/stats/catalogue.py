@@ -13,6 +13,7 @@ from types import MappingProxyType
 from hansa.errors import MethodError
 from hansa.stats import (
     competing,
+    control_arm,
     correlation,
     cox,
     crosstab,
@@ -33,7 +34,7 @@ __all__ = ["catalogue"]
 
 _OWN = (
     *(describe, table1, crosstab, histogram, correlation, flow),
-    *(glm, lmm, cox, fine_gray, survival, competing, effect, validation),
+    *(glm, lmm, cox, fine_gray, survival, competing, effect, control_arm, validation),
 )
 
 

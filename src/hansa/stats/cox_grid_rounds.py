@@ -18,7 +18,7 @@ from hansa.stats.cox_grid import BLOCKS
 from hansa.stats.cox_partial import Terms
 from hansa.stats.risk_sets import summed
 
-__all__ = ["GridProblem", "RiskSets", "risk_sets_of"]
+__all__ = ["GridProblem", "RiskSets", "risk_sets_of", "terms_by_time"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ def risk_sets_of(risks: Totals, problem: GridProblem) -> RiskSets:
     """Efron's or Breslow's hazards from the league's totals by time."""
     shape = problem.strata, problem.times
     at_risk = _backwards(risks["left"].reshape(shape) - risks["entered"].reshape(shape)).ravel()
-    terms = _terms(np.rint(risks["deaths"]), risks["weight"], efron=problem.model.ties == "efron")
+    terms = terms_by_time(np.rint(risks["deaths"]), risks["weight"], efron=problem.model.ties == "efron")
     denominator = at_risk[terms.at] - terms.part * risks["died"][terms.at]
     size = problem.strata * problem.times
     share = terms.weight / denominator
@@ -118,7 +118,7 @@ def _backwards(values: FloatArray) -> FloatArray:
     return np.asarray(np.cumsum(values[:, ::-1], axis=1)[:, ::-1])
 
 
-def _terms(deaths: FloatArray, weight: FloatArray, *, efron: bool) -> Terms:
+def terms_by_time(deaths: FloatArray, weight: FloatArray, *, efron: bool) -> Terms:
     """The likelihood's terms: one for each death of a tie (Efron), or one for each event time (Breslow)."""
     happened = np.flatnonzero(deaths > 0.5)
     if not efron:

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from hansa.errors import NotEstimable
 from hansa.formula import Design, resolve_design
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
 from hansa.stats.contract import Arguments, Cohorts, Method, Request, Totals
 from hansa.stats.design import reads
 from hansa.stats.effect_arguments import Contrast, read_contrast
-from hansa.stats.effect_result import Balance, EffectResult, contrasts_of, means_of
+from hansa.stats.effect_result import EffectResult, contrasts_of, means_of
 from hansa.stats.effect_steps import BALANCE, EQUATIONS, OUTCOMES
 from hansa.stats.glm_arguments import read_model
 from hansa.stats.glm_basis import FACT_STEPS
 from hansa.stats.glm_facts import pooled_facts
 from hansa.stats.glm_fit import Problem, fit_coefficients, null_point, pose, unscaled
 from hansa.stats.glm_steps import IRLS, MEANS, SIZES, START
+from hansa.stats.propensity_fit import check_estimable, differences_of, on_columns
 
 __all__ = ["METHOD", "plan"]
 
@@ -56,12 +56,12 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> EffectResult:
     asked = read_contrast(arguments, cohorts.variables)
     outcome = _posed(cohorts, {"formula": asked.outcome_formula, "family": asked.family})
     score = _posed(cohorts, {"formula": asked.propensity_formula, "family": "binomial"})
-    _check_estimable(score)
+    check_estimable(score)
     fit = fit_coefficients(score, null_point(score))
-    alpha = fit.point.beta if score.mix is None else score.mix @ fit.point.beta
+    alpha = on_columns(score, fit.point.beta)
     beta = np.zeros((2, len(alpha)))
     if asked.estimator != "weighting":
-        _check_estimable(outcome)
+        check_estimable(outcome)
         beta = _by_arm(outcome, score)
     request = Request(
         {
@@ -84,17 +84,6 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> EffectResult:
 def _posed(cohorts: Cohorts, arguments: Mapping[str, Any]) -> Problem:
     model = read_model(arguments, cohorts.variables)
     return pose(cohorts, model, resolve_design(model.formula, cohorts.variables, pooled_facts(cohorts, model.formula)))
-
-
-def _check_estimable(problem: Problem) -> None:
-    if not problem.kept.all():
-        missing = ", ".join(name for name, kept in zip(problem.names, problem.kept, strict=True) if not kept)
-        raise NotEstimable(
-            f"{missing} cannot be told from other terms",
-            why="a term that does not vary, or follows from others, overall or within an arm, identifies no contrast",
-            fix="drop the term, or merge levels",
-            field="adjust",
-        )
 
 
 def _by_arm(outcome: Problem, score: Problem) -> FloatArray:
@@ -136,20 +125,9 @@ def _result(
         contrasts=contrasts_of(means, covariance, asked.level, binary=asked.family == "binomial"),
         effective_untreated=float(balance["weight"][0] ** 2 / balance["weight_square"][0]),
         effective_treated=float(balance["weight"][1] ** 2 / balance["weight_square"][1]),
-        balance=_balance(design, balance),
-    )
-
-
-def _balance(design: Design, totals: Totals) -> tuple[Balance, ...]:
-    """Standardised differences, by the unweighted standard deviations of the arms both times."""
-    plain = totals["plain"] / totals["people"][:, None]
-    weighted = totals["weighted"] / totals["weight"][:, None]
-    spread = np.sqrt(np.maximum((plain[1] - plain[0] ** 2).mean(axis=0), 0.0))
-    differences = [(mean[1] - mean[0]) / np.where(spread > 0, spread, np.nan) for mean in (plain[0], weighted[0])]
-    return tuple(
-        Balance(name, float(differences[0][place]), float(differences[1][place]))
-        for place, name in enumerate(design.names)
-        if name != "(Intercept)"
+        balance=differences_of(
+            design.names, balance["people"], balance["plain"], balance["weight"], balance["weighted"]
+        ),
     )
 
 

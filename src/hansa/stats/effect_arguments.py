@@ -13,7 +13,7 @@ from hansa.stats.contract import Arguments
 from hansa.stats.effect_rows import ESTIMATORS
 from hansa.stats.propensity import ESTIMANDS
 
-__all__ = ["Contrast", "read_contrast"]
+__all__ = ["Contrast", "read_adjustment", "read_contrast"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_contrast(arguments: Arguments, variables: Mapping[str, Variable]) -> Co
         )
     if outcome.type not in ("boolean", "number", "integer") or outcome.name == treatment.name:
         raise StudyError("the outcome is a number, or yes and no", fix="name another variable", field="outcome")
-    adjust = _adjust(arguments, {outcome.name, treatment.name})
+    adjust = read_adjustment(arguments, frozenset({outcome.name, treatment.name}))
     return Contrast(
         outcome=outcome.name,
         treatment=treatment.name,
@@ -72,7 +72,14 @@ def read_contrast(arguments: Arguments, variables: Mapping[str, Variable]) -> Co
     )
 
 
-def _adjust(arguments: Arguments, taken: set[str]) -> str:
+def read_adjustment(arguments: Arguments, taken: frozenset[str]) -> str:
+    """The terms to adjust for, of which none is ``taken``.
+
+    Raises
+    ------
+    StudyError, FormulaError
+        When they are missing, or are more than terms.
+    """
     text = arguments.get("adjust")
     if not isinstance(text, str) or "~" in text:
         raise StudyError("the terms to adjust for are needed", fix="write age + sex, say", field="adjust")

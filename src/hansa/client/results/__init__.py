@@ -1,6 +1,7 @@
 """Results as the researcher holds them."""
 
 from hansa.client.results.competing import CompetingView
+from hansa.client.results.control_arm import ControlArmView
 from hansa.client.results.correlation import CorrelationView
 from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
 from hansa.client.results.cox import CoxFit
@@ -20,6 +21,7 @@ from hansa.client.results.view import View
 
 __all__ = [
     "CompetingView",
+    "ControlArmView",
     "CorrelationView",
     "CoxFit",
     "CrosstabView",

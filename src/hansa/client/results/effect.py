@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hansa.client.plots.love import love_plot
+from hansa.client.results.causal import balance_frame, balance_plot, balance_table, emulated, missing_trial, unbalanced
 from hansa.client.results.checks import Checks
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
-from hansa.client.tables.numbers import count, estimate, fixed, p_value
+from hansa.client.tables.numbers import count, estimate, p_value
 from hansa.version import __version__
 
 if TYPE_CHECKING:  # see view
@@ -27,7 +27,6 @@ _HOW = {
     "standardisation": "standardisation of an outcome model fitted in each arm",
     "aipw": "augmented inverse-probability weighting (doubly robust)",
 }
-_FAR = 0.1
 _FEW = 0.5
 
 
@@ -57,30 +56,23 @@ class EffectView(View):
     @cached_property
     def balance(self) -> pd.DataFrame:
         """Each term's standardised mean difference, ``unweighted`` and ``weighted``."""
-        return self._frame("balance", "term")
+        return balance_frame(self._plain["balance"])
 
     def plot(self, *, ax: Axes | None = None) -> Plot:
         """The love plot: sizes of the differences before and after weighting; ``.data`` has them with their signs."""
-        before, after = (
-            [None if row[kind] is None else abs(row[kind]) for row in self._plain["balance"]]
-            for kind in ("unweighted", "weighted")
-        )
-        return love_plot(list(self.balance.index), after, self.balance, before=before, ax=ax)
+        return balance_plot(self._plain["balance"], ax=ax)
 
     def check(self) -> Checks:
         """Whether the weights balance the arms and rest on enough people, with advice."""
-        plain, advice = self._plain, []
-        far = [row["term"] for row in plain["balance"] if abs(row["weighted"] or 0.0) > _FAR]
-        if far:
-            advice.append(f"{', '.join(far)}: arms differ by more than {_FAR:g}; let the propensity model bend there.")
+        plain = self._plain
+        advice = unbalanced(plain["balance"])
         advice += [
             f"The weights of the {arm} rest on few of them: arms hardly overlap. Narrow the population, or take ATO."
             for arm in ("untreated", "treated")
             if plain[f"effective_{arm}"] < _FEW * plain[arm]
         ]
         advice = advice or ["The weighted arms are balanced, and the weights rest on many people."]
-        if self._study.study.target_trial is None:
-            advice.append("The study names no target trial: say whom it is about, from when on, and what is compared.")
+        advice += missing_trial(self._study.study)
         return Checks(self.balance, advice)
 
     def methods(self) -> str:
@@ -94,16 +86,8 @@ class EffectView(View):
             f"{plain['adjust']}. Errors are those of the stacked estimating equations (Lunceford and Davidian 2004, "
             "Stat Med 23:2937), which allow for the estimated models. Only masked sums left the cohorts "
             f"(Hansa {__version__}; method effect, version 1). One propensity model is common to all cohorts: "
-            "differences between cohorts that go with treatment are not adjusted for." + self._emulated()
+            "differences between cohorts that go with treatment are not adjusted for." + emulated(self._study.study)
         )
-
-    def _emulated(self) -> str:
-        """The target trial in words, where the study names one."""
-        trial = self._study.study.target_trial
-        if trial is None:
-            return ""
-        parts = "; ".join(f"{name}: {words.rstrip('.')}" for name, words in trial.parts.items())
-        return f" The analysis emulates a target trial (Hernán and Robins 2016, Am J Epidemiol 183:758): {parts}."
 
     def _frame(self, field: str, key: str) -> pd.DataFrame:
         import pandas as pd  # see view
@@ -122,10 +106,7 @@ class EffectView(View):
         return TableData(f"{self.title}: potential outcomes", ("Arm", "n", "Mean"), rows, ())
 
     def _balanced(self) -> TableData:
-        rows = tuple(
-            Row(row["term"], (fixed(row["unweighted"], 3), fixed(row["weighted"], 3))) for row in self._plain["balance"]
-        )
-        return TableData(f"{self.title}: balance", ("Term", "Unweighted", "Weighted"), rows, ())
+        return balance_table(self.title, self._plain["balance"])
 
 
 def _interval(row: Mapping[str, Any]) -> str:

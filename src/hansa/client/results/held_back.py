@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HeldBack", "as_frame", "of_baseline", "of_curves", "of_incidence", "of_sites", "of_subdistribution"]
+__all__ = [
+    "HeldBack",
+    "as_frame",
+    "of_arms",
+    "of_baseline",
+    "of_curves",
+    "of_incidence",
+    "of_sites",
+    "of_subdistribution",
+]
 
 _INTERVALS = "intervals of curves"
 _NEVER = "there is no time by which 5 had the event and 10 left"
@@ -44,6 +53,12 @@ def of_curves(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
     yield HeldBack("times between those shown", _INTERVALS, f"between two that are nearer to each other {_FEW}")
     if plain["tau"] is None:
         yield HeldBack("restricted means", _INTERVALS, "no time may be shown of all groups")
+
+
+def of_arms(plain: Mapping[str, Any]) -> Iterator[HeldBack]:
+    """Of a control-arm analysis: its curves and restricted means."""
+    arms = [{**arm, "group": arm["arm"]} for arm in plain["arms"]]
+    return of_curves({"groups": arms, "tau": plain["tau"]})
 
 
 def of_incidence(plain: Mapping[str, Any]) -> Iterator[HeldBack]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hansa.client.results.competing import CompetingView
+from hansa.client.results.control_arm import ControlArmView
 from hansa.client.results.correlation import CorrelationView
 from hansa.client.results.counted import CrosstabView, FlowView, HistogramView
 from hansa.client.results.cox import CoxFit
@@ -40,6 +41,7 @@ _VIEWS: Mapping[str, type[View]] = {
     "survival/1": SurvivalView,
     "competing_risks/1": CompetingView,
     "effect/1": EffectView,
+    "control_arm/1": ControlArmView,
     "validation/1": ValidationView,
 }
 

@@ -102,6 +102,7 @@ def _counted_out(counted: Counted) -> Plain:
     return {
         "tallies": [_tally_out(tally) for tally in counted.tallies],
         "strata": [list(marks) for marks in counted.strata],
+        "arms": [list(marks) for marks in counted.arms],
         "populations": [_population_out(population) for population in counted.populations],
         "dominated": list(counted.dominated),
     }
@@ -111,6 +112,7 @@ def _counted_in(value: Plain) -> Counted:
     return Counted(
         tuple(_tally_in(tally) for tally in value["tallies"]),
         tuple(tuple(marks) for marks in value["strata"]),
+        tuple(tuple(marks) for marks in value["arms"]),
         tuple(_population_in(population) for population in value["populations"]),
         tuple(value["dominated"]),
     )
