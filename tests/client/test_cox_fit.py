@@ -35,7 +35,7 @@ def coefs(fit: CoxFit) -> dict[str, float]:
 def test_the_summary_names_hazard_ratios(fit: CoxFit) -> None:
     assert list(fit.summary.columns)[-3:] == ["hazard_ratio", "hr_lower", "hr_upper"]
     assert fit.summary["hazard_ratio"].tolist() == pytest.approx(np.exp(fit.summary["coef"]).tolist())
-    assert fit.schema == "cox/1.1"
+    assert fit.schema == "cox/1.2"
     assert fit.concordance == pytest.approx(0.67, abs=0.03)
 
 

@@ -127,6 +127,8 @@ def _posed(lg: LocalLeague) -> Callable[..., Any]:
         "times": 4096,
         "centre": [50 / 32, 200 / 32],
         "offset_centre": 0.0,
+        "classes": 2,
+        "ranks": 1,
     }
     steps = {step.name: step for step in question.method.steps}
 
@@ -144,6 +146,8 @@ INPUTS: dict[str, dict[str, Any]] = {
     "cox.proportional": {"beta": [8.0, 0.0], "centre": [0.0, 0.0], "scale": [1.0, 1.0]},
     "cox.penalty": {"beta": [8.0, 0.0], "inverse": np.eye(2)},
     "cox.risks": {"beta": [8.0, 0.0]},
+    "cox.predictors": {"beta": [8.0, 0.0]},
+    "cox.ranked": {"beta": [8.0, 0.0], "edges": [0.0], "rank": np.zeros(4096)},
     "cox.moments": {"beta": [8.0, 0.0]},
     "cox.hazards": {
         "beta": [8.0, 0.0],

@@ -22,6 +22,7 @@ from hansa.stats.cox_grid import CENTRE, EXTENT, HAZARDS, MOMENTS, RISKS
 from hansa.stats.cox_grid_robust import RESIDUALS
 from hansa.stats.cox_grid_tests import grid_tests
 from hansa.stats.cox_pooled import GridFitted, fit_grid
+from hansa.stats.cox_ranks import PREDICTORS, RANKED, league_concordance
 from hansa.stats.cox_result import CoxResult
 from hansa.stats.cox_ridge import SPREAD
 from hansa.stats.cox_steps import MEANS, MEAT, ROUND, SIZES
@@ -72,7 +73,8 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> CoxResult:
     design = resolve_design(model.formula, cohorts.variables, facts)
     fit = fit_grid if model.baseline == "pooled" else fit_firth if model.penalty == "firth" else fit_cox
     fitted = fit(cohorts, model, design)
-    return cox_result(model, design, fitted, concordance(fitted))
+    ranked = league_concordance(fitted) if isinstance(fitted, GridFitted) else concordance(fitted)
+    return cox_result(model, design, fitted, ranked)
 
 
 def cox_result(model: CoxModel, design: Design, fitted: CoxFitted, ranked: Concordance | None) -> CoxResult:
@@ -173,6 +175,7 @@ METHOD = Method(
     steps=(
         *(*FACT_STEPS, SIZES, MEANS, ROUND, MEAT, PROPORTIONAL, PAIRS),
         *(CENTRE, EXTENT, RISKS, HAZARDS, MOMENTS, RESIDUALS, PENALTY, SPREAD),
+        *(PREDICTORS, RANKED),
     ),
     plan=plan,
     complete=_complete,
@@ -181,5 +184,6 @@ METHOD = Method(
         "Cox DR (1972). Regression models and life-tables. JRSS B 34:187.",
         "Efron B (1977). The efficiency of Cox's likelihood function for censored data. JASA 72:557.",
         "Grambsch PM, Therneau TM (1994). Proportional hazards tests and diagnostics. Biometrika 81:515.",
+        "Uno H, Cai T, Pencina MJ, D'Agostino RB, Wei LJ (2011). On the C-statistics. Stat Med 30:1105.",
     ),
 )

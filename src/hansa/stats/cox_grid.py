@@ -27,6 +27,7 @@ __all__ = [
     "EXTENT",
     "GRID",
     "HAZARDS",
+    "MAX_CLASSES",
     "MAX_TIMES",
     "MOMENTS",
     "RISKS",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 MAX_TIMES = 20_000
+MAX_CLASSES = 256
 BLOCKS = 16
 """Periods in each stratum over which mean covariates are told while the model is being fitted."""
 
@@ -58,7 +60,16 @@ def _dimensions(arguments: Arguments, variables: Mapping[str, Variable]) -> dict
     if not 0 < times * strata <= MAX_TIMES:
         raise MethodError("the grid has too many times", why=f"at most {MAX_TIMES}", fix="take a coarser unit of time")
     columns = len(slopes(resolved(arguments, variables), "intercepts"))
-    return {"columns": columns, "times": times * strata, "blocks": BLOCKS * strata}
+    classes, ranks = _table(arguments)
+    return {"columns": columns, "times": times * strata, "blocks": BLOCKS * strata, "classes": classes, "ranks": ranks}
+
+
+def _table(arguments: Arguments) -> tuple[int, int]:
+    """Classes of the predictor and event times by which concordance is counted."""
+    classes, ranks = int(arguments.get("classes", 1)), int(arguments.get("ranks", 1))
+    if not (0 < classes <= MAX_CLASSES and 0 < ranks <= MAX_TIMES):
+        raise MethodError("concordance is counted in too many classes", why=f"at most {MAX_CLASSES}")
+    return classes, ranks
 
 
 def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
@@ -82,6 +93,7 @@ def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
         "first": first,
         "merged": merged.astype(np.float64),
         "shape": np.array([float(times), float(strata_of(arguments, frame.variables))]),
+        "table": np.array(_table(arguments), dtype=np.float64),
     }
 
 

@@ -35,7 +35,7 @@ class CoxResult(Result):
     effective degrees of freedom, and ``model_errors`` those of an estimator that is drawn towards zero.
     """
 
-    schema: ClassVar[str] = "cox/1.1"
+    schema: ClassVar[str] = "cox/1.2"
     formula: str
     baseline: str
     grid: float | None

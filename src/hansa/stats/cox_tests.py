@@ -32,12 +32,25 @@ class Proportional:
 
 @dataclass(frozen=True)
 class Concordance:
-    """Harrell's C: the share of pairs in which who died earlier had the higher linear predictor, ties half."""
+    """Harrell's C: the share of pairs in which who died earlier had the higher linear predictor, ties half.
+
+    ``scope`` says whose pairs: of people of one "node", or of the "league". Those of the league are counted in classes
+    of the predictor, where ``tied`` are pairs of one class: C lies between ``lower`` and ``upper`` whatever their
+    order. ``se`` is its standard error, ``uno`` Uno's C with its own.
+    """
 
     value: float
     concordant: float
     discordant: float
     tied: float
+    scope: str = "node"
+    se: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    uno: float | None = None
+    uno_se: float | None = None
+    uno_lower: float | None = None
+    uno_upper: float | None = None
 
 
 def proportional_tests(fitted: CoxFitted) -> tuple[Proportional, ...]:

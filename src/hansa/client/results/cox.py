@@ -22,6 +22,7 @@ from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import count, fixed, p_value, significant
 from hansa.stats.cox_result import CoxResult, nested, read_cox_result
+from hansa.stats.cox_tests import Concordance
 from hansa.stats.glm_result import Test, wald
 from hansa.version import __version__
 
@@ -72,7 +73,7 @@ class CoxFit(View):
 
     @property
     def concordance(self) -> float | None:
-        """Harrell's C over pairs of people at one node, in one stratum."""
+        """Harrell's C over pairs of people at one node, or with a pooled baseline of the league, in one stratum."""
         found = self._result.concordance
         return None if found is None else found.value
 
@@ -275,7 +276,7 @@ class CoxFit(View):
         if result.aliased:
             notes.append(f"Aliased, without a coefficient: {', '.join(result.aliased)}.")
         if result.concordance is not None:
-            notes.append(f"Concordance within nodes: {fixed(result.concordance.value, 3)}.")
+            notes.append(_ranked(result.concordance))
         notes += [f"Knots of {said}." for said in result.knots]
         notes += [f"Levels that nobody has, left out: {said}." for said in result.dropped_levels]
         return tuple(notes)
@@ -296,6 +297,17 @@ class CoxFit(View):
                 for test in (*one.terms, one.whole)
             ]
         return TableData(f"{self.title}: proportional hazards", ("Term", "χ²", "df", "p"), tuple(rows), ())
+
+
+def _ranked(found: Concordance) -> str:
+    if found.scope == "node":
+        return f"Concordance within nodes: {fixed(found.value, 3)}."
+    error = "" if found.se is None else f" (SE {fixed(found.se, 3)})"
+    uno = "" if found.uno is None else f"; Uno's: {fixed(found.uno, 3)}"
+    return (
+        f"Concordance over all nodes: {fixed(found.value, 3)}{error}, counted in classes of the predictor, which leave "
+        f"{fixed(found.lower, 3)} to {fixed(found.upper, 3)} open{uno}."
+    )
 
 
 def _degrees(df: float) -> str:
