@@ -303,7 +303,7 @@ def _ranked(found: Concordance) -> str:
     if found.scope == "node":
         return f"Concordance within nodes: {fixed(found.value, 3)}."
     error = "" if found.se is None else f" (SE {fixed(found.se, 3)})"
-    uno = "" if found.uno is None else f"; Uno's: {fixed(found.uno, 3)}"
+    uno = "" if found.uno is None else f"; Uno's: {fixed(found.uno, 3)} (SE {fixed(found.uno_se, 3)})"
     return (
         f"Concordance over all nodes: {fixed(found.value, 3)}{error}, counted in classes of the predictor, which leave "
         f"{fixed(found.lower, 3)} to {fixed(found.upper, 3)} open{uno}."
