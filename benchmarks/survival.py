@@ -66,8 +66,8 @@ def hansa_task(n: int, p: int) -> Task:
 def steps_task(n: int, p: int) -> Task:
     """The same plan with nothing between it and the rows: no gate, no masks, no messages."""
     from hansa.harmonise import infer_dictionary
-    from hansa.stats import cox
     from hansa.stats.contract import Frame
+    from hansa.stats.cox import plan as cox
     from hansa.stats.direct import DirectCohorts
 
     parts = dealt(rows(n, p))

@@ -8,14 +8,14 @@ from typing import Any, cast
 from hansa.client.league import Submitted
 from hansa.engine import SiteAnswer
 from hansa.model import Analysis
-from hansa.stats.crosstab import Crosstab
-from hansa.stats.describe import Description, LevelCounts, NumericSummary
-from hansa.stats.flow import Flow, Stage
-from hansa.stats.glm_result import GlmResult, term
+from hansa.stats.descriptive.crosstab import Crosstab
+from hansa.stats.descriptive.describe import Description, LevelCounts, NumericSummary
+from hansa.stats.descriptive.flow import Flow, Stage
+from hansa.stats.descriptive.quantiles import Quantile
+from hansa.stats.descriptive.table1 import CategoricalRow, LevelRow, NumericCell, NumericRow, Table1
+from hansa.stats.glm.result import GlmResult, term
 from hansa.stats.plain import to_plain
-from hansa.stats.quantiles import Quantile
-from hansa.stats.table1 import CategoricalRow, LevelRow, NumericCell, NumericRow, Table1
-from hansa.stats.validation import CalibrationGroup, Estimate, Validation
+from hansa.stats.validation.plan import CalibrationGroup, Estimate, Validation
 
 HOSTILE = '<script>alert("x")</script> $\\frac{ & 50% _x_'
 

@@ -175,8 +175,8 @@ def test_each_field_of_a_league_file_is_documented() -> None:
 
 
 def schemas_of_results() -> dict[str, type[Result]]:
-    for module in pkgutil.iter_modules(hansa.stats.__path__):
-        importlib.import_module(f"hansa.stats.{module.name}")
+    for module in pkgutil.walk_packages(hansa.stats.__path__, "hansa.stats."):
+        importlib.import_module(module.name)
     return {kind.schema: kind for kind in Result.__subclasses__() if kind.__module__.startswith("hansa.stats.")}
 
 

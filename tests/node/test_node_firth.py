@@ -14,7 +14,7 @@ from hansa.errors import Refused
 from hansa.model import Analysis
 from hansa.model.exposure import FloatArray
 from hansa.stats.contract import Request
-from hansa.stats.firth_step import PENALTY
+from hansa.stats.glm.firth_step import PENALTY
 from hansa.testing import hub_run
 
 NODES = ("aachen", "bergen", "cadiz")

@@ -12,7 +12,7 @@ from hansa.embedded.local import LocalLeague, local
 from hansa.errors import Refused
 from hansa.model import Analysis
 from hansa.stats.contract import Request
-from hansa.stats.negative_binomial_step import NEGATIVE_BINOMIAL, THETA_RANGE
+from hansa.stats.glm.negative_binomial_step import NEGATIVE_BINOMIAL, THETA_RANGE
 from hansa.testing import hub_run
 
 VISITS = 70.0

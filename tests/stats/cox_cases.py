@@ -13,8 +13,8 @@ from descriptive_cases import Columns, FixedPoint, deal, described
 from numpy.typing import NDArray
 
 from hansa.model import Variable
-from hansa.stats import cox
-from hansa.stats.cox_result import CoxResult
+from hansa.stats.cox import plan as cox
+from hansa.stats.cox.result import CoxResult
 
 Variables = Mapping[str, Variable]
 

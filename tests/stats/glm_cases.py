@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats import glm
-from hansa.stats.glm_result import GlmResult
+from hansa.stats.glm import plan as glm
+from hansa.stats.glm.result import GlmResult
 
 HERE = Path(__file__).parent
 

@@ -15,8 +15,8 @@ from descriptive_cases import Columns, FixedPoint, deal, described
 from numpy.typing import NDArray
 
 from hansa.model import Variable
-from hansa.stats import lmm
-from hansa.stats.lmm_result import LmmResult
+from hansa.stats.lmm import plan as lmm
+from hansa.stats.lmm.result import LmmResult
 
 FACTS: dict[str, dict[str, Any]] = {
     fact["name"]: fact for fact in json.loads((Path(__file__).parent / "lmm_facts.json").read_text())

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from hansa.errors import HansaError, MethodError, NotEstimable, StudyError
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats import competing, survival
-from hansa.stats.competing_curves import Incidence
-from hansa.stats.competing_result import CompetingResult
+from hansa.stats.competing import plan as competing
+from hansa.stats.competing.curves import Incidence
+from hansa.stats.competing.result import CompetingResult
 from hansa.stats.plain import to_plain
-from hansa.stats.survival_release import CELL, GROUP
+from hansa.stats.survival import plan as survival
+from hansa.stats.survival.release import CELL, GROUP
 
 FACTS: dict[str, Any] = json.loads((Path(__file__).parent / "competing_facts.json").read_text())
 CURVES = {fact["name"]: fact for fact in FACTS["curves"]}

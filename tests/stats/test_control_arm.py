@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from hansa.errors import NotEstimable, StudyError
 from hansa.model import Variable
-from hansa.stats.control_arm import METHOD
+from hansa.stats.control_arm.plan import METHOD
 from hansa.stats.control_arm.result import ControlArmResult, hazard_e_value, tipping_points
-from hansa.stats.effect_result import e_value
+from hansa.stats.effect.result import e_value
 
 FACTS = json.loads((Path(__file__).parent / "control_arm_facts.json").read_text(encoding="utf-8"))
 TERMS = "age + meno + log(nodes) + grade3"

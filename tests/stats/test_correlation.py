@@ -11,7 +11,7 @@ from scipy import stats
 
 from hansa.errors import StudyError
 from hansa.model import Variable
-from hansa.stats.correlation import METHOD, fisher_interval
+from hansa.stats.descriptive.correlation import METHOD, fisher_interval
 from hansa.stats.plain import to_plain
 
 A = Variable(name="a", type="number", range=(0.0, 200.0))

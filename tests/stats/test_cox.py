@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from hansa.errors import FormulaError, HansaError, MethodError, NotEstimable, StudyError
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats import cox
 from hansa.stats.contract import Frame
-from hansa.stats.cox_partial import partial
-from hansa.stats.cox_result import CoxResult, nested, read_cox_result
+from hansa.stats.cox import plan as cox
+from hansa.stats.cox.pairs import smaller_before
+from hansa.stats.cox.partial import partial
+from hansa.stats.cox.result import CoxResult, nested, read_cox_result
+from hansa.stats.cox.risk_sets import risk_sets
 from hansa.stats.direct import DirectCohorts
-from hansa.stats.pairs import smaller_before
 from hansa.stats.plain import to_plain
-from hansa.stats.risk_sets import risk_sets
 
 ROWS = 150
 VARIABLES = described(

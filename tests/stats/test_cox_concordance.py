@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hansa.stats.cox_result import CoxResult
-from hansa.stats.cox_tests import Concordance
+from hansa.stats.cox.diagnostics import Concordance
+from hansa.stats.cox.result import CoxResult
 
 FACTS = {
     fact["name"]: fact

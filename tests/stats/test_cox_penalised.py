@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hansa.errors import NotEstimable, StudyError
 from hansa.model import Variable
-from hansa.stats.cox_result import CoxResult, read_cox_result
+from hansa.stats.cox.result import CoxResult, read_cox_result
 from hansa.stats.plain import to_plain
 
 FACTS: dict[str, Any] = json.loads((Path(__file__).parent / "cox_penalised_facts.json").read_text())

@@ -14,7 +14,7 @@ from lifelines import CoxPHFitter
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from statsmodels.duration.hazard_regression import PHReg
 
-from hansa.stats.cox_baseline import predicted
+from hansa.stats.cox.baseline import predicted
 
 FACTS: dict[str, dict[str, Any]] = {
     fact["name"]: fact for fact in json.loads((Path(__file__).parent / "cox_facts.json").read_text())

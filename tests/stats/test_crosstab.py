@@ -12,7 +12,7 @@ from scipy import stats
 
 from hansa.errors import StudyError
 from hansa.model import Variable
-from hansa.stats.crosstab import METHOD
+from hansa.stats.descriptive.crosstab import METHOD
 from hansa.stats.direct import DirectCohorts
 from hansa.stats.plain import to_plain
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hansa.errors import Refused, StudyError
 from hansa.model import Variable
 from hansa.stats.contract import Request
-from hansa.stats.describe import METHOD, NumericSummary
+from hansa.stats.descriptive.describe import METHOD, NumericSummary
 from hansa.stats.plain import to_plain
 
 X = Variable(name="x", type="number", range=(0.0, 200.0))

@@ -15,8 +15,8 @@ from statsmodels.treatment.treatment_effects import TreatmentEffect
 
 from hansa.errors import NotEstimable, StudyError
 from hansa.model import Variable
-from hansa.stats import effect
-from hansa.stats.effect_result import EffectResult, e_value
+from hansa.stats.effect import plan as effect
+from hansa.stats.effect.result import EffectResult, e_value
 
 TERMS = ["age", "educ", "married", "nodegree"]
 KINDS = {"re78": "number", "treat": "boolean", "age": "number", "educ": "number", "work": "boolean"}

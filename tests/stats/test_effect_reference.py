@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hansa.model import Variable
-from hansa.stats import effect
-from hansa.stats.effect_result import EffectResult
+from hansa.stats.effect import plan as effect
+from hansa.stats.effect.result import EffectResult
 
 FACTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "effect_facts.json").read_text())
 _KINDS = ("estimand", "estimator")

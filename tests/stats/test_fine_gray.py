@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from hansa.errors import NotEstimable, StudyError
 from hansa.model import Variable
-from hansa.stats import cox, fine_gray
-from hansa.stats.fine_gray_result import FineGrayResult, read_fine_gray_result
-from hansa.stats.fine_gray_rows import not_censored
+from hansa.stats.cox import plan as cox
+from hansa.stats.fine_gray import plan as fine_gray
+from hansa.stats.fine_gray.result import FineGrayResult, read_fine_gray_result
+from hansa.stats.fine_gray.rows import not_censored
 from hansa.stats.plain import to_plain
 
 FACTS: dict[str, dict[str, Any]] = {

@@ -15,10 +15,11 @@ from scipy.special import expit
 
 from hansa.errors import MethodError, NotEstimable, StudyError
 from hansa.model.exposure import FloatArray
-from hansa.stats import firth, glm
 from hansa.stats.contract import Request, Totals
-from hansa.stats.firth import Place, climb, inverse_and_log_determinant, profile_bound
-from hansa.stats.glm_result import GlmResult, likelihood_ratio, wald
+from hansa.stats.fitting import firth
+from hansa.stats.fitting.firth import Place, climb, inverse_and_log_determinant, profile_bound
+from hansa.stats.glm import plan as glm
+from hansa.stats.glm.result import GlmResult, likelihood_ratio, wald
 
 FIRTH: dict[str, Any] = {"family": "binomial", "penalty": "firth"}
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats.glm_result import GlmResult
+from hansa.stats.glm.result import GlmResult
 
 FACTS: dict[str, dict[str, Any]] = {fact["name"]: fact for fact in json.loads((HERE / "firth_facts.json").read_text())}
 MODELS: dict[str, dict[str, Any]] = {

@@ -17,10 +17,10 @@ from scipy import stats
 
 from hansa.errors import MethodError, NotEstimable, StudyError
 from hansa.model import Variable
-from hansa.stats import glm
 from hansa.stats.contract import Frame
 from hansa.stats.direct import DirectCohorts
-from hansa.stats.glm_result import likelihood_ratio, log_p_value, wald
+from hansa.stats.glm import plan as glm
+from hansa.stats.glm.result import likelihood_ratio, log_p_value, wald
 from hansa.stats.plain import to_plain
 
 MODELS: tuple[dict[str, Any], ...] = (

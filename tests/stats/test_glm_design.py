@@ -16,14 +16,14 @@ from hypothesis.extra.numpy import arrays
 
 from hansa.errors import NotEstimable
 from hansa.model.exposure import Exposure
-from hansa.stats import glm
-from hansa.stats.aliasing import estimable, factored
 from hansa.stats.contract import Frame
-from hansa.stats.design import COLUMNS, DESIGN, SIZE
 from hansa.stats.direct import DirectCohorts
-from hansa.stats.families import check_family, fits, linked, working
-from hansa.stats.separation import Step, separated
-from hansa.stats.sizes import bucket_scale, size_counts
+from hansa.stats.fitting.aliasing import estimable, factored
+from hansa.stats.fitting.separation import Step, separated
+from hansa.stats.fitting.sizes import bucket_scale, size_counts
+from hansa.stats.glm import plan as glm
+from hansa.stats.glm.design import COLUMNS, DESIGN, SIZE
+from hansa.stats.glm.families import check_family, fits, linked, working
 
 ARGUMENTS: dict[str, Any] = {
     "formula": "yes ~ x + g + I(year - 2000) + x:g + offset(log(time))",

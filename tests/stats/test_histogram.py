@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hansa.errors import Refused, StudyError
 from hansa.model import Variable
-from hansa.stats.histogram import METHOD
+from hansa.stats.descriptive.histogram import METHOD
 from hansa.stats.plain import to_plain
 
 X = Variable(name="x", type="number", unit="kg", range=(0.0, 100.0))

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from hansa.errors import ConvergenceError, FormulaError, NotEstimable, StudyError
 from hansa.model import Variable
-from hansa.stats import lmm
 from hansa.stats.contract import Frame
-from hansa.stats.lmm_criterion import factor_of
-from hansa.stats.lmm_result import LmmResult
-from hansa.stats.lmm_steps import directions
+from hansa.stats.lmm import plan as lmm
+from hansa.stats.lmm.criterion import factor_of
+from hansa.stats.lmm.result import LmmResult
+from hansa.stats.lmm.steps import directions
 
 VARIABLES = described(
     *(Variable(name=name, type="number") for name in ("y", "x", "t", "moved")),

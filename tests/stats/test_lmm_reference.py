@@ -13,11 +13,11 @@ from descriptive_cases import FixedPoint, deal
 from lmm_cases import FACTS, MODELS, fitted, table, whole_clusters
 
 from hansa.model.exposure import FloatArray
-from hansa.stats import lmm
-from hansa.stats.lmm_arguments import read_mixed_model
-from hansa.stats.lmm_criterion import theta_of
-from hansa.stats.lmm_posed import Posed, pose_mixed
-from hansa.stats.lmm_steps import LARGEST_FACTOR
+from hansa.stats.lmm import plan as lmm
+from hansa.stats.lmm.arguments import read_mixed_model
+from hansa.stats.lmm.criterion import theta_of
+from hansa.stats.lmm.posed import Posed, pose_mixed
+from hansa.stats.lmm.steps import LARGEST_FACTOR
 
 
 def test_every_reference_model_is_compared() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hansa.errors import NotEstimable, StudyError
-from hansa.stats.meta import meta_analysis
+from hansa.stats.meta.combine import meta_analysis
 from hansa.stats.plain import to_plain
 
 # Made by meta_facts.R with metafor 3.8-1 (its threshold lowered to 1e-15, so that it has all digits).

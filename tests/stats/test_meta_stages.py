@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hansa.stats.meta import meta_analysis
-from hansa.stats.meta_stages import SiteModel, Stage, Stages, multivariate, one_and_two_stages
+from hansa.stats.meta.combine import meta_analysis
+from hansa.stats.meta.stages import SiteModel, Stage, Stages, multivariate, one_and_two_stages
 
 # Made by meta_facts.R with metafor 3.8-1.
 FACTS = json.loads((Path(__file__).parent / "meta_facts.json").read_text())

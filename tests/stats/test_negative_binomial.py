@@ -19,8 +19,8 @@ from scipy import stats
 from hansa.errors import MethodError, NotEstimable, StudyError
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats.glm_result import GlmResult, likelihood_ratio
-from hansa.stats.negative_binomial_step import NEGATIVE_BINOMIAL
+from hansa.stats.glm.negative_binomial_step import NEGATIVE_BINOMIAL
+from hansa.stats.glm.result import GlmResult, likelihood_ratio
 
 FACTS: dict[str, dict[str, Any]] = {
     fact["name"]: fact for fact in json.loads((HERE / "negative_binomial_facts.json").read_text())

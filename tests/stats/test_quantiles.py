@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hansa.model.exposure import FloatArray
-from hansa.stats.quantiles import (
+from hansa.stats.descriptive.quantiles import (
     BINS,
     Bin,
     Quantile,

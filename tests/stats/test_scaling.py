@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hansa.stats.scaling import power_of_two, scale_about_mean, sharpened
+from hansa.stats.fitting.scaling import power_of_two, scale_about_mean, sharpened
 
 FINITE = st.floats(-1e12, 1e12, allow_subnormal=False)
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from hansa.stats.suppression import suppress, with_margins
+from hansa.stats.descriptive.suppression import suppress, with_margins
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from hansa.errors import HansaError, MethodError, NotEstimable, StudyError
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats import survival
 from hansa.stats.plain import to_plain
-from hansa.stats.survival_curves import Table, curve_of, restricted_mean
-from hansa.stats.survival_release import CELL, GROUP, ends_of
-from hansa.stats.survival_result import SurvivalResult
+from hansa.stats.survival import plan as survival
+from hansa.stats.survival.curves import Table, curve_of, restricted_mean
+from hansa.stats.survival.release import CELL, GROUP, ends_of
+from hansa.stats.survival.result import SurvivalResult
 
 FACTS: dict[str, Any] = json.loads((Path(__file__).parent / "survival_facts.json").read_text())
 CURVES = {fact["name"]: fact for fact in FACTS["curves"]}

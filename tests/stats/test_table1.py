@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from hansa.errors import StudyError
 from hansa.model import Variable
+from hansa.stats.descriptive.table1 import METHOD, difference_of_means, difference_of_proportions
 from hansa.stats.plain import to_plain
-from hansa.stats.table1 import METHOD, difference_of_means, difference_of_proportions
 
 X = Variable(name="x", type="number", unit="mmHg", label="Pressure", range=(0.0, 200.0))
 ARM = Variable(name="arm", type="category", levels=("a", "b", "c"))

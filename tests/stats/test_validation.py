@@ -17,10 +17,10 @@ from sklearn.metrics import roc_auc_score
 from hansa.errors import NotEstimable, StudyError
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats import validation
 from hansa.stats.plain import to_plain
-from hansa.stats.roc import groups_of, roc
-from hansa.stats.validation import Validation, frozen
+from hansa.stats.validation import plan as validation
+from hansa.stats.validation.plan import Validation, frozen
+from hansa.stats.validation.roc import groups_of, roc
 
 VARIABLES = described(
     Variable(name="x", type="number"),

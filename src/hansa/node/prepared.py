@@ -31,8 +31,8 @@ from hansa.privacy.people import People
 from hansa.privacy.rules import dominant
 from hansa.privacy.thresholds import Thresholds
 from hansa.stats.contract import Arguments, Arrays, Frame, Preparation, Share, Step, joined
+from hansa.stats.fitting.scaling import power_of_two
 from hansa.stats.question import Question
-from hansa.stats.scaling import power_of_two
 from hansa.wire import encode
 
 __all__ = [

@@ -9,7 +9,7 @@ from hansa.client.plots import Forest, ForestRow, forest_plot
 from hansa.client.tables import Row
 from hansa.client.tables.numbers import BLANK, estimate, fixed, p_value, ratio, significant
 from hansa.errors import StudyError
-from hansa.stats.glm_result import Term
+from hansa.stats.glm.result import Term
 
 if TYPE_CHECKING:  # see view
     import pandas as pd

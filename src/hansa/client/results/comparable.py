@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hansa.errors import StudyError
-from hansa.stats.meta_stages import SiteModel, Stage
+from hansa.stats.meta.stages import SiteModel, Stage
 
 __all__ = ["MEASURES", "check_bases", "check_stages", "effects", "other_references", "site_model", "stage_of"]
 

@@ -21,9 +21,9 @@ from hansa.client.results.prediction import hazard_ratios, predicted_curves, sur
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import count, fixed, p_value, significant
-from hansa.stats.cox_result import CoxResult, nested, read_cox_result
-from hansa.stats.cox_tests import Concordance
-from hansa.stats.glm_result import Test, wald
+from hansa.stats.cox.diagnostics import Concordance
+from hansa.stats.cox.result import CoxResult, nested, read_cox_result
+from hansa.stats.glm.result import Test, wald
 from hansa.version import __version__
 
 if TYPE_CHECKING:  # see view

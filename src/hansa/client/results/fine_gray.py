@@ -12,7 +12,7 @@ from hansa.client.results.held_back import HeldBack, of_subdistribution
 from hansa.client.results.prediction import hazard_ratios
 from hansa.client.tables.numbers import count
 from hansa.formula import parse_formula
-from hansa.stats.fine_gray_result import FineGrayResult, one_cause, read_fine_gray_result
+from hansa.stats.fine_gray.result import FineGrayResult, one_cause, read_fine_gray_result
 from hansa.version import __version__
 
 if TYPE_CHECKING:  # see view

@@ -18,8 +18,8 @@ from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import count, fixed, p_value, significant
 from hansa.model import Analysis
-from hansa.stats.glm_result import GlmResult, Term, Test, likelihood_ratio, wald
-from hansa.stats.validation import frozen
+from hansa.stats.glm.result import GlmResult, Term, Test, likelihood_ratio, wald
+from hansa.stats.validation.plan import frozen
 
 if TYPE_CHECKING:  # see view
     import pandas as pd

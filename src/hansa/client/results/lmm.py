@@ -12,8 +12,8 @@ from hansa.client.results.coefficients import INTERCEPT, covariance_frame, terms
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import BLANK, count, estimate, fixed, p_value, significant
-from hansa.stats.glm_result import Term
-from hansa.stats.lmm_result import Correlation, LmmResult, Variance
+from hansa.stats.glm.result import Term
+from hansa.stats.lmm.result import Correlation, LmmResult, Variance
 from hansa.version import __version__
 
 if TYPE_CHECKING:  # see view

@@ -23,13 +23,13 @@ from hansa.formula import (
 from hansa.formula.tree import Name
 from hansa.model import Variable
 from hansa.model.exposure import FloatArray
-from hansa.stats.cox_baseline import predicted
+from hansa.stats.cox.baseline import predicted
 
 if TYPE_CHECKING:  # see view
     import pandas as pd
 
     from hansa.client.league import Submitted
-    from hansa.stats.cox_result import CoxResult
+    from hansa.stats.cox.result import CoxResult
 
 __all__ = ["hazard_ratios", "predicted_curves", "survival_of"]
 

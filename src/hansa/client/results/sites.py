@@ -22,8 +22,8 @@ from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import BLANK, count, estimate, p_value, ratio
 from hansa.errors import StudyError
-from hansa.stats.meta import meta_analysis
-from hansa.stats.meta_stages import one_and_two_stages
+from hansa.stats.meta.combine import meta_analysis
+from hansa.stats.meta.stages import one_and_two_stages
 from hansa.stats.plain import to_plain
 
 if TYPE_CHECKING:  # see view
@@ -34,8 +34,8 @@ if TYPE_CHECKING:  # see view
     from hansa.client.plots import Plot
     from hansa.client.results.glm import GlmFit
     from hansa.engine import Outcome
-    from hansa.stats.meta import MetaAnalysis
-    from hansa.stats.meta_estimators import Estimator
+    from hansa.stats.meta.combine import MetaAnalysis
+    from hansa.stats.meta.estimators import Estimator
 
 __all__ = ["SitesView"]
 
@@ -108,7 +108,7 @@ class SitesView(View):
         term : str
             One of :attr:`terms`.
         method : {"REML", "DL"}
-            The estimator of the variance between sites; see :func:`hansa.stats.meta.meta_analysis`.
+            The estimator of the variance between sites; see :func:`hansa.stats.meta.combine.meta_analysis`.
 
         Raises
         ------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # see view
 
     from hansa.client.league import Submitted
     from hansa.client.plots import Plot
-    from hansa.stats.glm_result import Test
+    from hansa.stats.glm.result import Test
 
 __all__ = ["SubgroupsView"]
 

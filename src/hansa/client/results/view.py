@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # pandas and matplotlib load when a summary or a picture is f
     from hansa.client.league import Submitted
     from hansa.client.plots import Plot
     from hansa.engine import Outcome
-    from hansa.stats.meta_estimators import Estimator
+    from hansa.stats.meta.estimators import Estimator
 
 __all__ = ["View"]
 

@@ -11,10 +11,10 @@ from hansa.formula import parse_formula
 from hansa.model import Variable
 from hansa.stats.arguments import level, no_others, one_name, one_of
 from hansa.stats.contract import Arguments
-from hansa.stats.cox_arguments import TIES
-from hansa.stats.effect_arguments import read_adjustment
-from hansa.stats.propensity import ESTIMANDS
-from hansa.stats.survival_arguments import curve_formula, grid_of
+from hansa.stats.cox.arguments import TIES
+from hansa.stats.effect.arguments import read_adjustment
+from hansa.stats.effect.propensity import ESTIMANDS
+from hansa.stats.survival.arguments import curve_formula, grid_of
 
 __all__ = ["ControlArm", "outcome_formula", "read_control_arm"]
 

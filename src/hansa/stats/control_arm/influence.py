@@ -13,10 +13,10 @@ import numpy as np
 
 from hansa.errors import ConvergenceError, NotEstimable
 from hansa.model.exposure import BoolArray, FloatArray
-from hansa.stats.cox_grid_rounds import terms_by_time
-from hansa.stats.cox_partial import Terms
-from hansa.stats.risk_sets import summed
-from hansa.stats.survival_curves import Table
+from hansa.stats.cox.grid_rounds import terms_by_time
+from hansa.stats.cox.partial import Terms
+from hansa.stats.cox.risk_sets import summed
+from hansa.stats.survival.curves import Table
 
 __all__ = ["ArmTable", "Influence", "WeightedCurve", "WeightedHazard", "hazard_ratio", "weighted_curve"]
 

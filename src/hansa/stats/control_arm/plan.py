@@ -40,20 +40,20 @@ from hansa.stats.control_arm.result import (
 )
 from hansa.stats.control_arm.rows import armed
 from hansa.stats.control_arm.steps import EQUATIONS, TABLE
-from hansa.stats.cox_arguments import read_cox
-from hansa.stats.cox_fit import scaled_arguments
-from hansa.stats.cox_steps import SIZES as COX_SIZES
-from hansa.stats.design import reads
-from hansa.stats.glm_arguments import read_model
-from hansa.stats.glm_basis import FACT_STEPS
-from hansa.stats.glm_facts import pooled_facts
-from hansa.stats.glm_fit import Problem, fit_coefficients, null_point, pose
-from hansa.stats.glm_steps import IRLS, MEANS, SIZES, START
-from hansa.stats.propensity_fit import check_estimable, differences_of, on_columns
-from hansa.stats.survival_curves import bounds
-from hansa.stats.survival_release import common_ends, ends_of
-from hansa.stats.survival_result import RestrictedMean
-from hansa.stats.survival_steps import EXTENT, times_of
+from hansa.stats.cox.arguments import read_cox
+from hansa.stats.cox.fit import scaled_arguments
+from hansa.stats.cox.steps import SIZES as COX_SIZES
+from hansa.stats.effect.propensity_fit import check_estimable, differences_of, on_columns
+from hansa.stats.glm.arguments import read_model
+from hansa.stats.glm.basis import FACT_STEPS
+from hansa.stats.glm.design import reads
+from hansa.stats.glm.facts import pooled_facts
+from hansa.stats.glm.fit import Problem, fit_coefficients, null_point, pose
+from hansa.stats.glm.steps import IRLS, MEANS, SIZES, START
+from hansa.stats.survival.curves import bounds
+from hansa.stats.survival.release import common_ends, ends_of
+from hansa.stats.survival.result import RestrictedMean
+from hansa.stats.survival.steps import EXTENT, times_of
 
 __all__ = ["METHOD", "plan"]
 

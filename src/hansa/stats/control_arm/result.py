@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hansa.stats.effect_result import Balance, e_value
+from hansa.stats.effect.result import Balance, e_value
 from hansa.stats.plain import Result
-from hansa.stats.survival_result import RestrictedMean
+from hansa.stats.survival.result import RestrictedMean
 
 __all__ = [
     "ArmCurve",
@@ -130,7 +130,7 @@ def hazard_e_value(ratio: float, *, common: bool) -> float:
     Examples
     --------
     >>> round(hazard_e_value(0.56, common=True), 2)
-    2.3
+    2.35
     """
     if not common:
         return e_value(ratio)

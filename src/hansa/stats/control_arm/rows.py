@@ -17,12 +17,12 @@ from hansa.errors import MethodError
 from hansa.formula import observed, parse_formula
 from hansa.model import Variable
 from hansa.model.exposure import Exposure, FloatArray
-from hansa.stats import cox_rows
 from hansa.stats.contract import Arguments, Frame, Preparation, Step
 from hansa.stats.control_arm.arguments import outcome_formula
-from hansa.stats.design import COLUMNS, DESIGN
-from hansa.stats.propensity import ESTIMANDS
-from hansa.stats.survival_steps import MAX_TIMES, curve_rows
+from hansa.stats.cox import rows as cox_rows
+from hansa.stats.effect.propensity import ESTIMANDS
+from hansa.stats.glm.design import COLUMNS, DESIGN
+from hansa.stats.survival.steps import MAX_TIMES, curve_rows
 
 __all__ = ["ROWS", "armed"]
 

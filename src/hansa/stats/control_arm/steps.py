@@ -14,8 +14,8 @@ import numpy as np
 from hansa.model.exposure import FloatArray
 from hansa.stats.contract import Arrays, Inputs, Output, Step
 from hansa.stats.control_arm.rows import ROWS
-from hansa.stats.propensity import ESTIMANDS, balancing, propensity
-from hansa.stats.risk_sets import summed
+from hansa.stats.cox.risk_sets import summed
+from hansa.stats.effect.propensity import ESTIMANDS, balancing, propensity
 
 __all__ = ["EQUATIONS", "ESTIMATES", "TABLE"]
 

@@ -1,0 +1,1 @@
+"""Cumulative incidence where causes compete, and Gray's tests."""

@@ -1,0 +1,1 @@
+"""Counts, tables and summaries."""

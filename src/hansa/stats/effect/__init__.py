@@ -1,0 +1,1 @@
+"""Causal contrasts, and the propensity scores behind them."""

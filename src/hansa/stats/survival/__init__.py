@@ -1,0 +1,1 @@
+"""Survival curves, tests between them, restricted means."""
