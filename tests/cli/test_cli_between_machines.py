@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hansa.cli.main import hansa
+from hansa.cli.node import _leaves
 from hansa.errors import HansaError
 from hansa.examples import heart, heart_policies
+from hansa.model import Analysis
 from hansa.store import NodeStore
 
 HOSPITAL = ["--organisation", "Hospital of Zurich", "--kind", "hospital", "--seat", "CH", "--owner", "itself"]
@@ -234,6 +236,19 @@ def test_a_node_not_yet_admitted_has_a_doctor_who_says_so(node: Path) -> None:
     assert not checks["messaging"]["good"]
     assert "To go on" in checks["messaging"]["text"]
     assert "FAIL  charter" in run("node", "doctor", "--folder", str(node)).output
+
+
+@pytest.mark.parametrize(
+    ("method", "sites", "said_of_it"),
+    [
+        ("glm", False, "masked sums would leave"),
+        ("glm", True, "this node's own estimate would leave, as its release"),
+        ("control_arm", False, "where few nodes hold an arm, this one among them, they are its own release"),
+        ("other", False, "other, which is not installed here"),
+    ],
+)
+def test_a_steward_reads_what_would_leave(method: str, sites: bool, said_of_it: str) -> None:
+    assert _leaves(Analysis(method=method, arguments={}, sites=sites)).endswith(said_of_it)
 
 
 def test_a_node_without_studies_has_an_empty_inbox_and_ledger(node: Path) -> None:

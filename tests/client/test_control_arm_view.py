@@ -100,6 +100,7 @@ def test_overlap_that_is_thin_is_told(found: ControlArmView) -> None:
 def test_a_study_is_advised_to_name_its_target_trial(found: ControlArmView) -> None:
     advice = check_study(found._study.study, trial().dictionary)
     assert any("target_trial" in sentence for sentence in advice)
+    assert any("alone_ok" in sentence for sentence in advice)
 
 
 def test_a_cox_model_of_an_arm_that_is_constant_within_nodes_points_here() -> None:

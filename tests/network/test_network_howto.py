@@ -254,7 +254,9 @@ def _a_study_is_referred_approved_and_answered(players: Players) -> None:
     [early] = RUN.findall(said)
     assert "names no approval by an ethics committee" in said
     for node in NODES:
-        waiting = players.types(node, "custodian", "hansa node inbox").split()[0]
+        entry = players.types(node, "custodian", "hansa node inbox")
+        assert "masked sums would leave" in entry
+        waiting = entry.split()[0]
         assert "permitted" in players.types(node, "custodian", "hansa node approve", {"STUDY": waiting})
     [run] = RUN.findall(players.types("ada", "researcher", "hansa study start"))
     assert run != early, "the early run had failed, as the page says"

@@ -14,6 +14,7 @@ from hansa.cli.parties import now, party_options, read_party, serve_until_told
 from hansa.cli.renewal import charter_argument, new_keys_option, show_request
 
 if TYPE_CHECKING:
+    from hansa.model import Analysis
     from hansa.node.config import NodeFolder
     from hansa.store import NodeStore
 
@@ -146,7 +147,7 @@ def inbox(folder: Path, as_json_flag: bool) -> None:
         show("nothing waits")
     for name, found in waiting.items() if not as_json_flag else ():
         show(f"{name}\n  {found['title']}\n  asked by {found['requester']}\n  {found['sentence']}")
-        for part, words in found["target_trial"].items():
+        for part, words in {**found["target_trial"], **found["leaves"]}.items():
             show(f"  {part}: {words}")
 
 
@@ -268,5 +269,19 @@ def _summary(store: NodeStore, study: str) -> dict[str, Any]:
         "summary": asked.lay_summary,
         "sentence": " ".join(sentences),
         "analyses": json.dumps(sorted(asked.analyses)),
+        "leaves": {name: _leaves(analysis) for name, analysis in sorted(asked.analyses.items())},
         "target_trial": {} if asked.target_trial is None else asked.target_trial.parts,
     }
+
+
+def _leaves(analysis: Analysis) -> str:
+    """What is asked, and what would leave this node for it."""
+    from hansa.stats.catalogue import catalogue  # loaded late, as above
+
+    method = catalogue().get(analysis.method)
+    if method is None:
+        return f"{analysis.method}, which is not installed here"
+    if analysis.sites:
+        return f"{method.title}; this node's own estimate would leave, as its release"
+    alone = "; where few nodes hold an arm, this one among them, they are its own release" if method.arms else ""
+    return f"{method.title}; masked sums would leave{alone}"

@@ -65,6 +65,8 @@ def check_study(study: Study, dictionary: Dictionary) -> tuple[str, ...]:
         advice.append("name the ethics approval: some policies refer a study without one")
     if study.target_trial is None and any(analysis.method in _CAUSAL for analysis in study.analyses.values()):
         advice.append("say which trial the study emulates (target_trial): a contrast of treatments is read by it")
+    if any(question.method.arms for question in questions.values()):
+        advice.append("cohorts that hold an arm which few others hold must allow that it is told alone (alone_ok)")
     return tuple(advice)
 
 

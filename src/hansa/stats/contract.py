@@ -201,7 +201,8 @@ class Method:
     ``complete`` names, from the arguments, the expressions on which a person must be complete to be in the
     analysis set. ``site_release`` says whether a site may give its own result. A method that ``counts_rows``
     shows counts to the researcher, so it is not asked where one person may have many rows. ``by_person`` says, from the
-    arguments, whether its steps need to know which rows are one person's.
+    arguments, whether its steps need to know which rows are one person's. ``arms``: they may lie at different nodes, so
+    that a node's sums may be its own release.
     """
 
     name: str
@@ -213,6 +214,7 @@ class Method:
     site_release: bool = False
     counts_rows: bool = False
     by_person: Callable[[Arguments], bool] | None = None
+    arms: bool = False
     citations: tuple[str, ...] = ()
 
 

@@ -299,6 +299,7 @@ METHOD = Method(
     plan=plan,
     complete=_complete,
     counts_rows=True,
+    arms=True,
     citations=(
         "Austin PC (2014). Propensity score methods with survival or time-to-event outcomes. Stat Med 33:1242.",
         "Li F, Morgan KL, Zaslavsky AM (2018). Balancing covariates via propensity score weighting. JASA 113:390.",
