@@ -20,10 +20,11 @@ from hansa.testing import hub_run, synthetic_cohorts
 NODES = ("aachen", "bergen", "cadiz", "delft", "evora")
 
 
-def league(*silent: str, trials: int = 1, nodes: int = 5, few: int = 0) -> LocalLeague:
+def league(*silent: str, trials: int = 1, nodes: int = 5, few: int = 0, strays: int = 0) -> LocalLeague:
     """The first ``trials`` nodes treat everybody, the others nobody; ``silent`` ones are not told of alone.
 
-    One person is 99. ``few`` of the first node's people do not smoke, and are not kept; at the second ten are not.
+    ``strays`` people of the second and third node are treated as well. One person is 99. ``few`` of the first node's
+    people do not smoke, are not kept, and are men without a pair; at the second ten are not kept.
     """
     frames: dict[str, pd.DataFrame] = {}
     cohorts = synthetic_cohorts(dict.fromkeys(NODES[:nodes], 100)).with_person(
@@ -32,15 +33,23 @@ def league(*silent: str, trials: int = 1, nodes: int = 5, few: int = 0) -> Local
     for place, (node, frame) in enumerate(cohorts.frames.items()):
         random = np.random.default_rng([11, place])
         number = np.arange(len(frame))
+        paired = _without_pairs(frame["sex"] == "male", few) if place == 0 else random.random(len(frame)) < 0.5
         smokes = number >= few if place == 0 else random.random(len(frame)) < 0.5
         frames[node] = frame.drop(columns=["pressure", "smoking"]).assign(
-            given=place < trials,
+            given=(place < trials) | ((place in (1, 2)) & (number < strays)),
+            level=np.where(place == 0, number < few, random.random(len(frame)) < 0.5) * 0.5 + 1.0,
             time=random.integers(1, 400, len(frame)),
             smokes=smokes,
+            paired=paired,
             kept=number >= (few if place == 0 else 10 * (place == 1)),
         )
     policies = {node: owner_policy(node).model_copy(update={"alone_ok": node not in silent}) for node in frames}
     return local(frames, policy=policies)
+
+
+def _without_pairs(men: pd.Series, few: int) -> pd.Series:
+    """All but a few men and twenty women have a pair."""
+    return ~((men & (men.cumsum() <= few)) | (~men & ((~men).cumsum() <= 20)))
 
 
 def arm(adjust: str = "age", survival: str = "Surv(time, ill)", treatment: str = "given", **fields: Any) -> Attack:
@@ -81,6 +90,12 @@ def test_two_control_nodes_could_each_take_its_own_away_and_must_agree(silent: s
     assert arm()(league(nodes=3)) is not None
 
 
+def test_a_few_treated_elsewhere_do_not_hide_the_trial_node() -> None:
+    lg = league("aachen", strays=6)
+    assert refused(arm(), lg) == "disclosure"
+    assert "alone" in reasons(lg, "aachen")
+
+
 def test_its_own_people_are_judged_as_a_release_is(monkeypatch: pytest.MonkeyPatch) -> None:
     lg = league(few=3)
     assert refused(arm("age + smokes"), lg) == "disclosure"
@@ -88,6 +103,15 @@ def test_its_own_people_are_judged_as_a_release_is(monkeypatch: pytest.MonkeyPat
     assert arm("age + smokes")(league(few=30)) is not None
     monkeypatch.setattr("hansa.node.run.is_own_release", lambda *_: False)
     assert arm("age + smokes")(league(few=3)) is not None
+
+
+def test_all_four_cells_of_two_levels_are_judged_at_the_trial_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough of its people are men, enough have no pair, and few are both."""
+    lg = league(few=3)
+    assert refused(arm("age + sex + paired"), lg) == "disclosure"
+    assert "four cells" in reasons(lg, "aachen")
+    monkeypatch.setattr("hansa.node.run.judge_alone", lambda *_: [])
+    assert arm("age + sex + paired")(league(few=3)) is not None
 
 
 def test_a_trial_less_three_of_its_people_is_refused_however_many_controls_differ(
@@ -101,6 +125,36 @@ def test_a_trial_less_three_of_its_people_is_refused_however_many_controls_diffe
     unguarded = league(few=3)
     assert arm()(unguarded) is not None
     assert arm(population="kept")(unguarded) is not None
+
+
+def test_a_trial_less_three_whom_an_earlier_release_had_is_refused() -> None:
+    lg = league(few=3)
+    assert "aachen" not in lg.sites("marker ~ age", population="kept").reasons
+    assert refused(arm(), lg) == "disclosure"
+    assert "differ" in reasons(lg, "aachen")
+
+
+def test_two_requests_of_one_run_that_differ_by_three_of_the_trial_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _two_levels(league(few=30)) is not None
+    with pytest.raises(Refused):
+        _two_levels(league(few=3))
+    monkeypatch.setattr("hansa.node.run.is_own_release", lambda *_: False)
+    assert _two_levels(league(few=3)) is not None
+
+
+def _two_levels(lg: LocalLeague) -> Any:
+    """A hub that asks the propensity model's means with one derived level, then with another."""
+    cuts = ("age > 40", "age > 40 and level < 1.25")
+    terms = " + ".join(f"I({cut})" for cut in cuts)
+    asked = {"survival": "Surv(time, ill)", "treatment": "given", "adjust": terms}
+    study = lg.study({"q": Analysis(method="control_arm", arguments=asked)})
+    lg.submit(study)
+    run, question = hub_run(lg, study, "q")
+    (step,) = [one for one in question.method.steps if one.name == "glm.means"]
+    facts = {f"levels({name})": {"present": [True, True]} for name in ("given", *cuts)}
+    logistic = {"family": "binomial", "link": "logit", "response_scale": 1.0, "weights": None, "facts": facts}
+    requests = [Request({**logistic, "formula": f"given ~ I({cut})", "scale": [1.0, 1.0]}) for cut in cuts]
+    return [run.sum(step, request, {}) for request in requests]
 
 
 def test_a_release_of_the_trial_node_is_compared_with_the_arm_that_was_told() -> None:

@@ -77,8 +77,8 @@ class Counted:
     """What a node counted of a preparation's exposures.
 
     ``strata`` marks, per tally, the columns that are levels, ``arms`` those of arms; ``populations`` are the people
-    behind the sums; ``dominated`` names sums that few people dominate at this node (a rule for what is released of
-    one site only).
+    behind the sums; ``dominated`` names sums that few people dominate at this node (a rule for releases of one site
+    only).
     """
 
     tallies: tuple[Tally, ...]
@@ -191,8 +191,7 @@ def _prepare_and_count(
         return tuple(_scaled(exposure, among.question) for exposure in found)
 
     empty = among.empty_frame(expressions)
-    layout = all_exposed(preparation.exposures(empty, arguments), empty)
-    counting = _Counting(layout, asking.limits, sites=among.question.sites)
+    counting = _Counting(all_exposed(preparation.exposures(empty, arguments), empty), asking.limits)
     partitions: list[Arrays] = []
     people: list[People] = []
     for frame, who in zip(among.frames(expressions) if frames is None else frames, among.people, strict=True):
@@ -204,7 +203,7 @@ def _prepare_and_count(
             people.append(who)
         else:
             own = preparation.exposures(frame, arguments)
-        counting.add(all_exposed(own, frame), who, whole=len(among.people) == 1)
+        counting.add(all_exposed(own, frame), who, whole=among.question.sites and len(among.people) == 1)
     return _prepared(preparation, arguments, partitions, people), counting.counted(among, asking)
 
 
@@ -220,10 +219,9 @@ def _scaled(exposure: Exposure, question: Question) -> Exposure:
 class _Counting:
     """The tallies of a preparation's exposures, partition by partition."""
 
-    def __init__(self, layout: tuple[Exposure, ...], limits: Thresholds, *, sites: bool) -> None:
+    def __init__(self, layout: tuple[Exposure, ...], limits: Thresholds) -> None:
         self._layout = layout
         self._limits = limits
-        self._alone = sites or any(any(exposure.arms) for exposure in layout)
         self._totals = [np.zeros(block_of(exposure).size) for exposure in layout]
         self._bitmaps = [[BitMap() for _ in _places(exposure)] for exposure in layout]
         self._centres: list[FloatArray] = []
@@ -231,7 +229,7 @@ class _Counting:
         self._dominated: set[str] = set()
 
     def add(self, exposures: tuple[Exposure, ...], people: People, *, whole: bool) -> None:
-        """Count one partition; ``whole`` where it is the only one."""
+        """Count one partition; ``whole`` where it is the only one of a site that gives a release of its own."""
         self._centres = self._centres or [centres_of(exposure) for exposure in exposures]
         for position, exposure in enumerate(exposures):
             marks = marks_of(exposure, self._marks.get(position))
@@ -240,7 +238,7 @@ class _Counting:
             self._totals[position] += tally.numbers
             for bitmap, rows in zip(self._bitmaps[position], _rows_of(exposure), strict=True):
                 bitmap.update(people.bitmap(rows))
-            if whole and self._alone:  # beyond one partition of 65,536 rows the effective people decide
+            if whole:  # beyond one partition of 65,536 rows the effective people decide
                 self._dominated.update(dominant(exposure, people, self._limits))
 
     def counted(self, among: AnalysisSet, asking: Asking) -> Counted:

@@ -288,43 +288,42 @@ class NodeRun:
                 raise disclosure_refused()
 
     def _breaches(self, current: Round, totals: FloatArray) -> list[Breach]:
-        found = list(self._judged(current, totals))
-        if current.counted is not None:
+        found: list[Breach] = []
+        counted, position = current.counted, _first_tally(current)
+        if counted is not None:
             found.extend(judge_nodes(float(totals[0]), self.limits))
-            held = held_in_arms(current.counted.tallies, current.counted.arms)
-            if is_own_release(held, totals[1 : 1 + len(held)], self.limits):
-                self.own_release = True
+            held = held_in_arms(counted.tallies, counted.arms)
+            self.own_release |= is_own_release(held, totals[1:position], self.limits)
+        for block in _exposures(current):
+            tally = Tally(block.block, totals[position : position + block.block.size])
+            position += block.block.size
+            found.extend((*judge(tally, self.limits), *judge_parameters(tally, self.limits)))
+        found += self._compared_and_weighed(current, totals)
         return [*found, *self._of_own_release(current)] if self.own_release else found
+
+    def _compared_and_weighed(self, current: Round, numbers: FloatArray) -> list[Breach]:
+        """Comparisons and weights, of the league or of this node."""
+        found: list[Breach] = []
+        position = _first_tally(current) + sum(block.block.size for block in _exposures(current))
+        for kinds in current.pairs:
+            size = numbers_of(kinds)
+            counts = [float(count) for count in numbers[position : position + size]]
+            position += size
+            found.extend(judge_comparison(kinds, counts, self.limits))
+        for block in current.blocks:
+            if block.block.weights:
+                found.extend(judge(Tally(block.block, numbers[position:]), self.limits))
+        return found
 
     def _of_own_release(self, current: Round) -> list[Breach]:
         """What is released of this node alone is judged on its own numbers, as well as on the league's."""
         if not self.alone_ok:
             sentence = "few nodes hold an arm, this one among them, and its policy does not allow that it is told alone"
             return [Breach("alone", "arms", sentence)]
-        found = list(self._judged(current, current.tally))
+        found = self._compared_and_weighed(current, current.tally)
         if current.counted is not None:
             found += judge_alone(current.counted, self.limits)
             found += judge_past(self.node, current.counted.populations, self.released, self.limits)
-        return found
-
-    def _judged(self, current: Round, totals: FloatArray) -> list[Breach]:
-        """Exposures, comparisons and weights, of the league or of this node."""
-        found: list[Breach] = []
-        counted = current.counted
-        position = 1 + (0 if counted is None else 2 * sum(map(sum, counted.arms)))
-        exposures = [block for block in current.blocks if not block.block.weights]
-        weights = [block for block in current.blocks if block.block.weights]
-        for block in exposures:
-            tally = Tally(block.block, totals[position : position + block.block.size])
-            position += block.block.size
-            found.extend((*judge(tally, self.limits), *judge_parameters(tally, self.limits)))
-        for kinds in current.pairs:
-            size = numbers_of(kinds)
-            counts = [float(count) for count in totals[position : position + size]]
-            position += size
-            found.extend(judge_comparison(kinds, counts, self.limits))
-        for block in weights:
-            found.extend(judge(Tally(block.block, totals[position:]), self.limits))
         return found
 
     def _check_bounds(self, step: Step, found: Found) -> None:
@@ -332,6 +331,15 @@ class NodeRun:
             largest = np.abs(found.sums[output.name]).max(initial=0.0)
             if not largest <= output.bound:
                 raise disclosure_refused() from HeadroomError("a share exceeds its declared bound", field=output.name)
+
+
+def _first_tally(current: Round) -> int:
+    """Where the exposures' numbers begin: after whether the node counts, and which arms it fills."""
+    return 1 + (0 if current.counted is None else 2 * sum(map(sum, current.counted.arms)))
+
+
+def _exposures(current: Round) -> list[Tally]:
+    return [block for block in current.blocks if not block.block.weights]
 
 
 def _encoded(numbers: FloatArray, *, nodes: int) -> Lanes:

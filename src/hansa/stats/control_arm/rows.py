@@ -63,10 +63,9 @@ def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
 def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
     """The survival model's columns and those of the propensity; nodes need not hold both arms to count."""
     design, events = cox_rows.exposures_of(frame, _outcome(arguments))
-    first = np.arange(len(design.names)) == 0
     (score,) = _armed_exposures(frame, {**arguments["propensity"], "mix": None})
     return (
-        replace(design, strata=(False, *design.strata[1:]), arms=tuple(first.tolist())),
+        replace(design, strata=(False, *design.strata[1:])),
         replace(events, parameters=False),
         replace(score, name="propensity", remembered=False),
     )

@@ -69,8 +69,7 @@ def ranked(arrays: Arrays, inputs: Inputs) -> dict[str, Any]:
     return {
         "left": by_class(left, arrays["prior"]),
         "died": by_class(left, arrays["prior"] * arrays["event"]),
-        # who entered after a last event time before which they left was never at risk, and cancels
-        "entered": by_class(np.where(left >= 0, entered, -1), arrays["prior"]),
+        "entered": by_class(entered, arrays["prior"]),
         "weights": risk[:, None],
     }
 
