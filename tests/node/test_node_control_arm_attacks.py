@@ -41,6 +41,7 @@ def league(*silent: str, trials: int = 1, nodes: int = 5, few: int = 0, strays: 
             time=random.integers(1, 400, len(frame)),
             smokes=smokes,
             paired=paired,
+            rare=_rare(frame["ill"].astype(bool), place),
             kept=number >= (few if place == 0 else 10 * (place == 1)),
         )
     policies = {node: owner_policy(node).model_copy(update={"alone_ok": node not in silent}) for node in frames}
@@ -50,6 +51,11 @@ def league(*silent: str, trials: int = 1, nodes: int = 5, few: int = 0, strays: 
 def _without_pairs(men: pd.Series, few: int) -> pd.Series:
     """All but a few men and twenty women have a pair."""
     return ~((men & (men.cumsum() <= few)) | (~men & ((~men).cumsum() <= 20)))
+
+
+def _rare(ill: pd.Series, place: int) -> pd.Series:
+    """Twenty people at each node, of whom three over the league have the event."""
+    return (~ill & ((~ill).cumsum() <= 20)) | (ill & (ill.cumsum() <= 1) & (place in (1, 2, 3)))
 
 
 def arm(adjust: str = "age", survival: str = "Surv(time, ill)", treatment: str = "given", **fields: Any) -> Attack:
@@ -194,15 +200,23 @@ def test_it_would_pass_without_its_rule(name: str, monkeypatch: pytest.MonkeyPat
         return  # it went through the gate, and the algebra had its own objection
 
 
-def _posed(lg: LocalLeague, step: str, inputs: dict[str, Any], *, treatment: str = "given") -> Any:
+def _posed(
+    lg: LocalLeague,
+    step: str,
+    inputs: dict[str, Any],
+    *,
+    treatment: str = "given",
+    term: str = "smokes",
+    **outcome: str,
+) -> Any:
     """A hub that asks a step of an honest study with inputs, or a treatment, of its own."""
-    asked = {"survival": "Surv(time, ill)", "treatment": "given", "adjust": "age + smokes"}
+    asked = {"survival": "Surv(time, ill)", "treatment": "given", "adjust": f"age + {term}"}
     study = lg.study({"q": Analysis(method="control_arm", arguments=asked)})
     lg.submit(study)
     run, question = hub_run(lg, study, "q")
-    facts = {f"levels({name})": {"present": [True, True]} for name in ("given", "smokes")}
-    columns = {"scale": [1.0, 0.03125, 1.0, 0.03125, 1.0], "time_scale": 0.001953125, "facts": facts}
-    other = "smokes" if treatment == "given" else "given"
+    facts = {f"levels({name})": {"present": [True, True]} for name in ("given", term)}
+    columns = {**outcome, "scale": [1.0, 0.03125, 1.0, 0.03125, 1.0], "time_scale": 0.001953125, "facts": facts}
+    other = term if treatment == "given" else "given"
     logistic = {"family": "binomial", "link": "logit", "response_scale": 1.0, "response_centre": 0.0}
     score = {"formula": f"{treatment} ~ age + {other}", "scale": [1.0, 0.03125, 1.0], "centre": [0.0, 50.0, 0.0]}
     arguments = {
@@ -248,6 +262,13 @@ def test_a_hub_that_takes_another_variable_for_the_treatment_meets_the_nodes_rul
     with pytest.raises(Refused):
         _posed(lg, "control_arm.table", {}, treatment="smokes")
     assert "enough people in every level" in reasons(lg, "bergen")
+
+
+def test_a_hub_cannot_leave_a_term_out_of_what_is_judged() -> None:
+    assert _posed(league(), "control_arm.table", {}, formula="Surv(time, ill) ~ given * (age)") is not None
+    for formula in ({}, {"formula": "Surv(time, ill) ~ given * (age)"}):
+        with pytest.raises(Refused):
+            _posed(league(), "control_arm.table", {}, term="rare", **formula)
 
 
 def test_the_first_sums_of_the_arms_are_judged_too() -> None:
