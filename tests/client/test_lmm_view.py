@@ -53,6 +53,14 @@ def test_words_and_tables_tell_what_was_done(found: LmmFit) -> None:
         found.table("clusters")
 
 
+def test_nested_fits_are_compared_whichever_is_the_smaller(league: Any, found: LmmFit) -> None:
+    other = league.lmm("lang ~ iq + ses + comb + (1 | school)")
+    test = found.compare(other)
+    assert test == other.compare(found)
+    assert test.df == 2
+    assert test.statistic == pytest.approx(15128.7167735 - 15115.6063216, abs=1e-4)  # lme4's criteria
+
+
 def test_the_picture_is_a_forest_of_the_fixed_effects(found: LmmFit) -> None:
     assert list(found.plot().data.index) == ["iq", "ses", "comb[true]"]
     with pytest.raises(StudyError):

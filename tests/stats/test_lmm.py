@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 from lmm_cases import MODELS, fit, table, whole_clusters
 from numpy.typing import NDArray
 
-from hansa.errors import ConvergenceError, FormulaError, NotEstimable, StudyError
+from hansa.errors import ConvergenceError, FormulaError, MethodError, NotEstimable, StudyError
 from hansa.model import Variable
 from hansa.stats.contract import Frame
 from hansa.stats.lmm import plan as lmm
+from hansa.stats.lmm.compared import nested
 from hansa.stats.lmm.criterion import factor_of
 from hansa.stats.lmm.result import LmmResult
 from hansa.stats.lmm.steps import directions
@@ -263,3 +265,22 @@ def test_directions_are_the_derivatives_of_a_symmetric_matrix(effects: int) -> N
     matrix = factor_of(theta, effects)
     symmetric = matrix + matrix.T - np.diag(np.diag(matrix))
     assert np.einsum("k,kab->ab", theta, directions(effects)) == pytest.approx(symmetric)
+
+
+def test_two_nested_models_are_compared_as_by_anova() -> None:
+    """anova(lmer(Reaction ~ Days + (1 | Subject)), lmer(Reaction ~ Days + (Days | Subject))), both by ML; R 4.2."""
+    columns, variables = table("sleep")
+    owners = columns["subject"].astype(int) % 3
+    formulas = (f"reaction ~ {terms} | subject)" for terms in ("1 + (1", "days + (1", "days + (days"))
+    one, two, three = (fit(columns, owners, variables, formula=formula, method="ML") for formula in formulas)
+    found = nested(two, three)
+    assert found.df == 2
+    assert found.statistic == pytest.approx(42.1392985162, rel=1e-7)
+    assert found.p == pytest.approx(7.0724126e-10, rel=1e-5)
+    assert nested(one, two).df == 1
+    for small, large in ((three, two), (two, two), (replace(two, n=3), three), (replace(two, group="x"), three)):
+        with pytest.raises(MethodError, match="not nested"):
+            nested(small, large)
+    with pytest.raises(MethodError, match="fixed parts"):
+        nested(replace(one, method="REML"), replace(two, method="REML"))
+    assert nested(replace(two, method="REML"), replace(three, method="REML")).df == 2

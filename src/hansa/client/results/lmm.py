@@ -12,7 +12,8 @@ from hansa.client.results.coefficients import INTERCEPT, covariance_frame, terms
 from hansa.client.results.view import View
 from hansa.client.tables import Row, TableData
 from hansa.client.tables.numbers import BLANK, count, estimate, fixed, p_value, significant
-from hansa.stats.glm.result import Term
+from hansa.stats.glm.result import Term, Test
+from hansa.stats.lmm.compared import nested
 from hansa.stats.lmm.result import Correlation, LmmResult, Variance
 from hansa.version import __version__
 
@@ -76,6 +77,17 @@ class LmmFit(View):
     def covariance(self) -> pd.DataFrame:
         """The covariance of the coefficients that are not aliased."""
         return covariance_frame(self._plain)
+
+    def compare(self, other: LmmFit) -> Test:
+        """The likelihood-ratio test against a nested model on the same people, whichever is the smaller.
+
+        Raises
+        ------
+        MethodError
+            When the two are not nested, or restricted likelihoods of other fixed parts.
+        """
+        small, large = sorted((self._result, other._result), key=lambda result: result.parameters)
+        return nested(small, large)
 
     def check(self) -> Checks:
         """What a reader should know before the numbers are used, with the variances."""

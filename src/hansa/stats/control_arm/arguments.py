@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from hansa.errors import StudyError
 from hansa.formula import parse_formula
 from hansa.model import Variable
-from hansa.stats.arguments import level, no_others, one_name, one_of
+from hansa.stats.arguments import level, no_others, one_of
 from hansa.stats.contract import Arguments
 from hansa.stats.cox.arguments import TIES
-from hansa.stats.effect.arguments import read_adjustment
+from hansa.stats.effect.arguments import read_adjustment, read_treatment
 from hansa.stats.effect.propensity import ESTIMANDS
 from hansa.stats.survival.arguments import curve_formula, grid_of
 
@@ -80,14 +80,7 @@ def read_control_arm(arguments: Arguments, variables: Mapping[str, Variable]) ->
             fix="write Surv(time, event), with time from the moment of eligibility",
             field="survival",
         )
-    treatment = one_name(arguments, "treatment", variables)
-    if treatment.type != "boolean":
-        raise StudyError(
-            f"{treatment.name} is no treatment of two arms",
-            why=f"it is a {treatment.type}; yes is treated, no is a control",
-            fix="derive a boolean, such as arm == 'trial'",
-            field="treatment",
-        )
+    treatment = read_treatment(arguments, variables)
     return ControlArm(
         survival=survival,
         treatment=treatment.name,

@@ -13,7 +13,7 @@ from hansa.stats.contract import Arguments
 from hansa.stats.effect.propensity import ESTIMANDS
 from hansa.stats.effect.rows import ESTIMATORS
 
-__all__ = ["Contrast", "read_adjustment", "read_contrast"]
+__all__ = ["Contrast", "read_adjustment", "read_contrast", "read_treatment"]
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,7 @@ def read_contrast(arguments: Arguments, variables: Mapping[str, Variable]) -> Co
         With the place in ``adjust``.
     """
     no_others(arguments, "outcome", "treatment", "adjust", "estimand", "estimator", "level")
-    outcome, treatment = (one_name(arguments, field, variables) for field in ("outcome", "treatment"))
-    if treatment.type != "boolean":
-        raise StudyError(
-            f"{treatment.name} is no treatment of two arms",
-            why=f"it is a {treatment.type}; yes is treated, no is untreated",
-            fix="derive a boolean, such as arm == 'active'",
-            field="treatment",
-        )
+    outcome, treatment = one_name(arguments, "outcome", variables), read_treatment(arguments, variables)
     if outcome.type not in ("boolean", "number", "integer") or outcome.name == treatment.name:
         raise StudyError("the outcome is a number, or yes and no", fix="name another variable", field="outcome")
     adjust = read_adjustment(arguments, frozenset({outcome.name, treatment.name}))
@@ -70,6 +63,25 @@ def read_contrast(arguments: Arguments, variables: Mapping[str, Variable]) -> Co
         estimator=one_of(arguments, "estimator", ESTIMATORS, "aipw"),
         level=level(arguments),
     )
+
+
+def read_treatment(arguments: Arguments, variables: Mapping[str, Variable]) -> Variable:
+    """The variable whose yes is treated.
+
+    Raises
+    ------
+    StudyError
+        When it is none of yes and no.
+    """
+    treatment = one_name(arguments, "treatment", variables)
+    if treatment.type != "boolean":
+        raise StudyError(
+            f"{treatment.name} is no treatment of two arms",
+            why=f"it is a {treatment.type}; yes is treated, no is untreated",
+            fix="derive a boolean, such as arm == 'active'",
+            field="treatment",
+        )
+    return treatment
 
 
 def read_adjustment(arguments: Arguments, taken: frozenset[str]) -> str:
