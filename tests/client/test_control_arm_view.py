@@ -109,3 +109,14 @@ def test_a_cox_model_of_an_arm_that_is_constant_within_nodes_points_here() -> No
     with pytest.raises(NotEstimable) as caught:
         hansa.local(frames).cox("Surv(t, died) ~ dose")
     assert "control_arm" in caught.value.fix
+
+
+def test_a_result_without_restricted_means_is_shown_with_the_rest() -> None:
+    found = trial().control_arm("Surv(weeks, event)", "hormones", "age + log(nodes) + grade3", tau=1)
+    assert found.tau is None
+    assert list(found.summary.index) == ["hazard ratio"]
+    assert list(found.arms.columns) == ["people", "events", "effective"]
+    assert "Restricted mean" not in found.methods()
+    assert "restricted means" in list(found.held_back["what"])
+    for kind in ("contrasts", "arms"):
+        assert "Treated" in str(found.table(kind))

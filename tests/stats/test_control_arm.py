@@ -184,3 +184,11 @@ def test_arms_without_events_or_without_time_together_identify_no_ratio() -> Non
         fit(apart[(apart["given"] == 1) | (apart["event"] == 1)])
     with pytest.raises(NotEstimable):
         fit(data.assign(grade3=data["given"]))
+
+
+def test_without_a_time_that_may_be_shown_there_is_a_hazard_ratio_and_no_mean() -> None:
+    found = fit(tau=1)
+    assert found.tau is None
+    assert found.means == ()
+    assert [arm.restricted_mean for arm in found.arms] == [None, None]
+    assert found.hazard_ratio == fit().hazard_ratio
