@@ -50,6 +50,11 @@ ASKING = Asking(frozenset({"a"}), "epochs", Thresholds())
 
 def league(monkeypatch: pytest.MonkeyPatch, apart: tuple[str, ...], data: dict[str, Any], **limits: Any) -> LocalLeague:
     """An embedded league in which some nodes work apart."""
+    work_apart(monkeypatch, apart, data, **limits)
+    return local(data, heart_dictionary())
+
+
+def work_apart(monkeypatch: pytest.MonkeyPatch, apart: tuple[str, ...], data: dict[str, Any], **limits: Any) -> None:
     turn = iter(sorted(data))
 
     def opened(*what: Any, isolate: bool) -> Work:
@@ -59,7 +64,6 @@ def league(monkeypatch: pytest.MonkeyPatch, apart: tuple[str, ...], data: dict[s
         return open_work(*what, isolate=False)
 
     monkeypatch.setattr(embedded, "open_work", opened)
-    return local(data, heart_dictionary())
 
 
 def close(made: LocalLeague) -> None:
@@ -106,6 +110,32 @@ def test_a_league_of_workers_gives_the_same_answers_bit_for_bit(monkeypatch: pyt
         assert {node.context.work.weaker for node in apart.nodes.values()} == {()}
     finally:
         close(apart)
+
+
+def test_an_arm_at_a_node_that_works_apart_is_its_own_release_there_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = {}
+    for place, name in enumerate(("trial", "west", "north", "south")):
+        random = np.random.default_rng([5, place])
+        rows = {
+            "age": random.integers(30, 80, 80),
+            "days": random.integers(1, 300, 80),
+            "died": random.random(80) < 0.6,
+        }
+        data[name] = tmp_path / f"{name}.csv"
+        pd.DataFrame({**rows, "given": name == "trial"}).to_csv(data[name], index=False)
+    found = []
+    for apart in ((), ("trial", "west")):
+        work_apart(monkeypatch, apart, data)
+        made = local(data)
+        try:
+            found.append(repr(made.control_arm("Surv(days, died)", "given", "age").plain))
+            noted = [entry.array for entry in made.nodes["trial"].context.store.ledger()]
+            assert "sums of an arm that few nodes hold" in noted
+        finally:
+            close(made)
+    assert found[0] == found[1]
 
 
 def frame_of(rows: int) -> pd.DataFrame:

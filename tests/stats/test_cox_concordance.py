@@ -106,3 +106,14 @@ def test_bounds_hold_every_pair_compared(seed: int, late: bool) -> None:
     assert found.lower is not None
     assert found.upper is not None
     assert found.lower - 1e-12 <= ordered / total <= found.upper + 1e-12
+
+
+def test_small_sampling_weights_count_as_their_multiples_do() -> None:
+    values, variables, dealt = columns("rotterdam")
+    arguments = {"formula": "Surv(dtime, death) ~ meno + hormon", "weights": "wt", "weights_type": "sampling"}
+    one, small = (
+        ranked(fit_to({**values, "wt": scale * values["wt"]}, variables, dealt, baseline="pooled", **arguments))
+        for scale in (1.0, 2.0**-20)
+    )
+    assert small.value == pytest.approx(one.value, rel=1e-9)
+    assert (one.se, one.uno) == (None, None)

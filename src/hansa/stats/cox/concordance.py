@@ -190,7 +190,7 @@ def _of_strata(
     ]
     ordered, other, same = (float(count) for count in sum((part.counted() for part in parts), np.zeros(3)))
     pairs = ordered + other + same
-    if pairs <= 0.5:
+    if pairs <= 0:
         return None
     value = (ordered + same / 2) / pairs
     se = float(np.sqrt(sum(part.squares(value) for part in parts))) / pairs if errors else None
