@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,6 +11,7 @@ from hansa.errors import LogError, ProtocolError, Unreachable
 from hansa.hub.rounds import Exchange
 from hansa.log import (
     Checkpoint,
+    HashReader,
     LogEntry,
     ProofBundle,
     VerifierKey,
@@ -28,6 +30,13 @@ from hansa.store import HubStore
 from hansa.wire.messages import CheckpointBefore, CheckpointCosigned, CheckpointShown, Declined
 
 __all__ = ["HubLog"]
+
+
+class _ReadOnce:
+    """Hashes of complete subtrees, which never change: proofs under one checkpoint share most of them."""
+
+    def __init__(self, reader: HashReader) -> None:
+        self.node = functools.cache(reader.node)
 
 
 class HubLog:
@@ -50,11 +59,11 @@ class HubLog:
 
     def prove(self, entries: Sequence[int], witnesses: Mapping[str, str]) -> ProofBundle:
         """Proofs of these entries under a fresh checkpoint that the witnesses (verifier keys by name) have cosigned."""
-        size = self._store.log_size
-        note = sign_checkpoint(Checkpoint(self._origin, size, root_hash(self._store, size)), self._key)
+        size, nodes = self._store.log_size, _ReadOnce(self._store)
+        note = sign_checkpoint(Checkpoint(self._origin, size, root_hash(nodes, size)), self._key)
         lines = [line for node, key in witnesses.items() if (line := self._cosigned(node, key, note, size))]
         kept = [LogEntry(*self._store.entry(index), index) for index in entries]
-        return make_bundle(kept, nodes=self._store, checkpoint=note, log_key=self.verifier, witnesses=lines)
+        return make_bundle(kept, nodes=nodes, checkpoint=note, log_key=self.verifier, witnesses=lines)
 
     def _cosigned(self, node: str, key: str, note: str, size: int) -> str | None:
         """A node's witness line; one that does not come, or not verify (it would spoil the others), is left out."""

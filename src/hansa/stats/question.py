@@ -85,13 +85,13 @@ class Question:
 
     def shapes(self, step: Step, arguments: Arguments) -> dict[str, tuple[int, ...]]:
         """The shape of each of a step's outputs; formulas are resolved once, not in every round."""
-        key = f"{step.name} {json.dumps(_plain(arguments), sort_keys=True)}"
-        if key not in self._shapes:
-            self._shapes[key] = step.shapes(step.preparation.dimensions(arguments, self.variables))
-        return self._shapes[key]
+        key = f"{step.preparation.name} {json.dumps(_plain(arguments), sort_keys=True)}"
+        if key not in self._dimensions:
+            self._dimensions[key] = step.preparation.dimensions(arguments, self.variables)
+        return step.shapes(self._dimensions[key])
 
     @cached_property
-    def _shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+    def _dimensions(self) -> dict[str, Mapping[str, int]]:
         return {}
 
     def raw_of(self, expressions: Iterable[Expr]) -> frozenset[str]:

@@ -18,6 +18,7 @@ from hansa.model.exposure import BoolArray, FloatArray
 from hansa.stats.contract import Arrays, Inputs, Output, Step
 from hansa.stats.cox.pairs import smaller_before
 from hansa.stats.cox.partial import Partial, partial
+from hansa.stats.cox.risk_sets import sorted_order
 from hansa.stats.cox.rows import ROWS
 
 __all__ = ["PAIRS", "PROPORTIONAL", "TIMES", "times_of"]
@@ -110,7 +111,7 @@ def _outliving(
     eta: FloatArray, prior: FloatArray | None, last: NDArray[np.intp], died: NDArray[np.intp], dead: BoolArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Per death, the weight of rows with ``last`` before it, of those with a lower ``eta``, and with the same."""
-    order = np.argsort(last, kind="stable")
+    order = sorted_order(last - last.min(initial=0))
     place = np.empty(len(order), dtype=np.intp)
     place[order] = np.arange(len(order))
     reach = np.searchsorted(last[order], died)

@@ -43,7 +43,7 @@ def smaller_before(
     [[1.0, 3.0], [0.0, 1.0]]
     """
     n = len(values)
-    by_size = np.argsort(values, kind="stable")
+    by_size = _by_size(values)
     rank = _moved(np.arange(n, dtype=np.int32), by_size.astype(np.int32))
     new = np.append(True, np.diff(values[by_size]) != 0)[:n]
     smaller = np.maximum.accumulate(np.where(new, np.arange(n), 0))
@@ -52,6 +52,13 @@ def smaller_before(
     end = np.searchsorted(smaller * n + by_size, bound * n + place)
     total = _prefix(np.ones(n) if weights is None else weights[by_size])
     return _less(rank, weights, place.astype(np.int32), bound.astype(np.int32)), total[end] - total[bound]
+
+
+def _by_size(values: FloatArray) -> NDArray[np.intp]:
+    """The order by value, ties as they stand: a stable sort takes several times as long and is for ties only."""
+    order = np.argsort(values)
+    ascending = values[order]
+    return np.argsort(values, kind="stable") if (ascending[1:] == ascending[:-1]).any() else order
 
 
 def _less(rank: _Places, weights: FloatArray | None, place: _Places, bound: _Places) -> FloatArray:
