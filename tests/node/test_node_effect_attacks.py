@@ -141,3 +141,24 @@ def test_a_propensity_model_of_one_person_beside_an_honest_outcome_model_is_refu
     without(monkeypatch, "exposures")
     without(monkeypatch, "nodes")
     assert attack(league()) is not None
+
+
+def test_refusals_of_a_method_say_one_thing_whatever_the_data_are() -> None:
+    """Among what it says is what a treatment constant within nodes asks for."""
+    too_few, constant = league(), league(arms=0, untreated=1)
+    told = [
+        _told(too_few, contrast(treatment="z", derive=derived("age > 90"))),
+        _told(constant, contrast()),
+        _told(constant, lambda lg: lg.cox("Surv(age, ill) ~ given").plain),
+        _told(too_few, lambda lg: lg.cox("Surv(age, ill) ~ z", derive=derived("marker > 300")).plain),
+    ]
+    assert told[0] == told[1]
+    assert told[2] == told[3]
+    assert all("constant within nodes" in one and "control_arm" in one for one in told)
+
+
+def _told(lg: LocalLeague, asked: Attack) -> str:
+    with pytest.raises(Refused) as refusal:
+        asked(lg)
+    assert refusal.value.reason == "disclosure"
+    return str(refusal.value)

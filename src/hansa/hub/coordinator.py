@@ -173,7 +173,7 @@ class Hub:
             except Refused as refusal:
                 restarts += 1
                 if refusal.reason not in _PASSING or restarts > _RESTARTS:
-                    raise
+                    raise _explained(refusal, question.method) from refusal
             before = rounds
 
     def _new_run(self, question: Question, analysis: str, roster: Sequence[str], before: HubRun | None) -> HubRun:
@@ -355,6 +355,12 @@ def _study_in(sealed: bytes) -> Study:
 def _decision_in(answer: bytes) -> Decision:
     """As above, of a node's answer."""
     return Decision.model_validate_json(decode(peek(answer).payload)["decision"])
+
+
+def _explained(refusal: Refused, method: Method) -> Refused:
+    """A refusal for disclosure with what it may mean for the method: a word that depends on no data."""
+    why = method.refused if refusal.reason == "disclosure" else refusal.why
+    return Refused(refusal.what, why=why, fix=refusal.fix, field=refusal.field, reason=refusal.reason)
 
 
 def _permit_in(answer: bytes) -> Permit | None:

@@ -202,7 +202,8 @@ class Method:
     analysis set. ``site_release`` says whether a site may give its own result. A method that ``counts_rows``
     shows counts to the researcher, so it is not asked where one person may have many rows. ``by_person`` says, from the
     arguments, whether its steps need to know which rows are one person's. ``arms``: they may lie at different nodes, so
-    that a node's sums may be its own release.
+    that a node's sums may be its own release. ``refused`` is what a refusal for disclosure may mean here: it is told
+    with every such refusal, whatever the data are, so that it tells of none.
     """
 
     name: str
@@ -215,6 +216,7 @@ class Method:
     counts_rows: bool = False
     by_person: Callable[[Arguments], bool] | None = None
     arms: bool = False
+    refused: str = ""
     citations: tuple[str, ...] = ()
 
 

@@ -36,6 +36,7 @@ __all__ = ["TIES", "CoxFit"]
 
 _EVENTS_PER_TERM = 10
 _CHANGING = 0.05
+_BY_OTHERS = ' What is constant within nodes is compared by baseline="pooled", or a treatment by control_arm.'
 TIES = {"efron": "Efron's method for ties", "breslow": "Breslow's method for ties"}
 _CITED = {"efron": "Efron 1977, JASA 72:557", "breslow": "Breslow 1974, Biometrics 30:89"}
 
@@ -235,8 +236,8 @@ class CoxFit(View):
             )
         if result.aliased:
             found.append(
-                f"{', '.join(result.aliased)}: no coefficient, since within nodes it does not vary or is a combination "
-                "of earlier terms."
+                f"{', '.join(result.aliased)}: no coefficient, since {_compared(result)} it does not vary or is a "
+                "combination of earlier terms." + (_BY_OTHERS if result.baseline == "node" else "")
             )
         if result.penalty == "ridge":
             found.append(
@@ -274,7 +275,8 @@ class CoxFit(View):
             effective = f"{fixed(result.df, 1)} effective degrees of freedom"
             notes.append(f"Ridge penalty, θ = {result.theta:g} on standardised columns; {effective}.")
         if result.aliased:
-            notes.append(f"Aliased, without a coefficient: {', '.join(result.aliased)}.")
+            said = f"{', '.join(result.aliased)}: constant {_compared(result)}, or a combination of others"
+            notes.append(f"Aliased, without a coefficient: {said}." + (_BY_OTHERS if result.baseline == "node" else ""))
         if result.concordance is not None:
             notes.append(_ranked(result.concordance))
         notes += [f"Knots of {said}." for said in result.knots]
@@ -313,6 +315,10 @@ def _ranked(found: Concordance) -> str:
 def _degrees(df: float) -> str:
     """Degrees of freedom; effective ones are no whole number."""
     return count(int(df)) if df == int(df) else fixed(df, 2)
+
+
+def _compared(result: CoxResult) -> str:
+    return "within nodes" if result.baseline == "node" else "among people at risk together"
 
 
 def _said(p: float) -> str:

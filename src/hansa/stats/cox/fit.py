@@ -210,8 +210,8 @@ def _with(
             "nothing varies within nodes",
             why="the model compares people of one node with each other, and in no node do the terms differ "
             "between people at risk together",
-            fix='take other terms; a treatment that is constant within nodes is compared by baseline="pooled", or by '
-            "control_arm",
+            fix='take other terms; a number that is constant within nodes is compared by baseline="pooled", a '
+            "treatment by control_arm",
             field="formula",
         )
     start = Point(zero, totals)

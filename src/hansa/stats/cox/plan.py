@@ -180,6 +180,8 @@ METHOD = Method(
     plan=plan,
     complete=_complete,
     site_release=True,
+    refused="levels and events within them need enough people at several nodes; a treatment that is constant within "
+    "nodes is not compared with the nodes' own baseline hazards, and is by control_arm",
     citations=(
         "Cox DR (1972). Regression models and life-tables. JRSS B 34:187.",
         "Efron B (1977). The efficiency of Cox's likelihood function for censored data. JASA 72:557.",

@@ -143,6 +143,8 @@ METHOD = Method(
     plan=plan,
     complete=_complete,
     counts_rows=True,
+    refused="both arms and, within them, levels and outcomes need enough people at several nodes; a treatment that is "
+    "constant within nodes, such as that of a single-arm trial, is compared by control_arm, for survival",
     citations=(
         "Lunceford JK, Davidian M (2004). Stratification and weighting via the propensity score. Stat Med 23:2937.",
         "Li F, Morgan KL, Zaslavsky AM (2018). Balancing covariates via propensity score weighting. JASA 113:390.",
