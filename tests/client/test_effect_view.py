@@ -93,3 +93,10 @@ def test_the_target_trial_is_told_and_advised() -> None:
 def test_a_target_trial_says_every_part(part: str) -> None:
     with pytest.raises(StudyError, match=part):
         lalonde().study({}, target_trial={**TRIAL, part: " "})
+
+
+def test_with_intercepts_of_cohorts_the_words_say_that_they_are_weighted_within_cohorts() -> None:
+    found = lalonde().effect("work", "treat", "age + educ", estimand="ATO", node="intercepts")
+    assert "weighted to be alike within cohorts" in found.methods()
+    assert "weighted to be alike within cohorts" in str(found.table("contrasts"))
+    assert "not adjusted for" not in found.methods()

@@ -78,6 +78,7 @@ def _posed(
     estimator: str = "weighting",
     *,
     term: str = "age",
+    within: bool = False,
 ) -> Any:
     """A hub that asks a step of an honest study with models of its own; ``beta`` is that of both arms."""
     asked = {"outcome": "ill", "treatment": "given", "adjust": "age"}
@@ -94,6 +95,7 @@ def _posed(
         "outcome": {**common, **outcome},
         "estimand": "ATE",
         "estimator": estimator,
+        "within": within,
     }
     steps = {one.name: one for one in question.method.steps}
     inputs = {"alpha": np.array(alpha), "beta": np.array([beta or [0.0, 0.0]] * 2)}
@@ -113,15 +115,16 @@ CHOSEN: dict[str, tuple[str, list[float], list[float], str]] = {
 }
 
 
+@pytest.mark.parametrize("within", [False, True])
 @pytest.mark.parametrize("name", CHOSEN)
 def test_models_that_one_person_dominates_are_refused_and_would_pass(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, within: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step, alpha, beta, estimator = CHOSEN[name]
-    assert _posed(league(), step, HONEST, HONEST, estimator) is not None
-    assert refused(lambda lg: _posed(lg, step, alpha, beta, estimator), league()) == "disclosure"
+    assert _posed(league(), step, HONEST, HONEST, estimator, within=within) is not None
+    assert refused(lambda lg: _posed(lg, step, alpha, beta, estimator, within=within), league()) == "disclosure"
     without(monkeypatch, "exposures")
-    assert _posed(league(), step, alpha, beta, estimator) is not None
+    assert _posed(league(), step, alpha, beta, estimator, within=within) is not None
 
 
 def test_untreated_people_of_one_node_are_refused_and_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:

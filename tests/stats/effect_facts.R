@@ -1,16 +1,16 @@
 # Makes effect_facts.json: Rscript tests/stats/effect_facts.R > tests/stats/effect_facts.json   (R 4.2, MASS 7.3-58)
 # Potential means of low birth weight and of birth weight by smoking: M-estimation written out in base R. The models
-# are those of glm(); the equations' derivatives are exact (complex steps), so that errors carry full precision.
+# are those of glm(); the propensity model's with an intercept for each race in half of them, as if races were nodes; the equations' derivatives are exact (complex steps), so that errors carry full precision.
 suppressMessages({library(MASS); library(jsonlite)})
 b <- MASS::birthwt
 x <- cbind(1, b$age, b$lwt / 100, b$ht); t <- b$smoke
 tight <- glm.control(epsilon = 1e-15, maxit = 100)
 expit <- function(z) 1 / (1 + exp(-z))
-psi <- function(theta, y, binary, estimand, estimator) {
-  k <- ncol(x); e <- expit(x %*% theta[1:k]); m <- NULL
+psi <- function(theta, y, binary, estimand, estimator, z) {
+  j <- ncol(z); k <- ncol(x); e <- expit(z %*% theta[1:j]); m <- NULL
   link <- if (binary) expit else identity
-  rest <- theta[-(1:k)]
-  own <- list(c(t - e) * x)
+  rest <- theta[-(1:j)]
+  own <- list(c(t - e) * z)
   m <- matrix(0, nrow(x), 2)
   if (estimator != "weighting") {
     for (a in 0:1) { eta <- x %*% rest[a * k + 1:k]; m[, a + 1] <- link(eta); own <- c(own, list(c((t == a) * (y - link(eta))) * x)) }
@@ -23,22 +23,23 @@ psi <- function(theta, y, binary, estimand, estimator) {
     aipw = w[, a] * (y - m[, a]) + h * (m[, a] - rest[a])))
   do.call(cbind, c(own, list(ends)))
 }
-one <- function(outcome, estimand, estimator) {
+one <- function(outcome, estimand, estimator, node) {
+  z <- if (node == "intercepts") cbind(model.matrix(~ factor(race) - 1, b), x[, -1]) else x
   y <- b[[outcome]]; binary <- outcome == "low"
   family <- if (binary) binomial() else gaussian()
-  theta <- coef(glm(t ~ x - 1, family = binomial(), control = tight))
+  theta <- coef(glm(t ~ z - 1, family = binomial(), control = tight))
   if (estimator != "weighting") for (a in 0:1) theta <- c(theta, coef(glm(y ~ x - 1, family = family, subset = t == a, control = tight)))
   # the means are linear in their equations: two evaluations solve them
-  k <- length(theta); at <- function(mu) colSums(psi(c(theta, mu), y, binary, estimand, estimator))[k + 1:2]
+  k <- length(theta); at <- function(mu) colSums(psi(c(theta, mu), y, binary, estimand, estimator, z))[k + 1:2]
   mu <- at(c(0, 0)) / (at(c(0, 0)) - at(c(1, 1)))
-  full <- unname(c(theta, mu)); p <- psi(full, y, binary, estimand, estimator)
-  A <- sapply(seq_along(full), function(j) { z <- as.complex(full); z[j] <- z[j] + 1e-30i
-    Im(colSums(psi(z, y, binary, estimand, estimator))) / 1e-30 })
+  full <- unname(c(theta, mu)); p <- psi(full, y, binary, estimand, estimator, z)
+  A <- sapply(seq_along(full), function(j) { moved <- as.complex(full); moved[j] <- moved[j] + 1e-30i
+    Im(colSums(psi(moved, y, binary, estimand, estimator, z))) / 1e-30 })
   V <- solve(A) %*% crossprod(p) %*% base::t(solve(A)); V <- V[k + 1:2, k + 1:2]
-  list(outcome = outcome, estimand = estimand, estimator = estimator, means = mu, errors = sqrt(diag(V)),
+  list(node = node, outcome = outcome, estimand = estimand, estimator = estimator, means = mu, errors = sqrt(diag(V)),
     difference = mu[2] - mu[1], error = sqrt(V[1, 1] + V[2, 2] - 2 * V[1, 2]))
 }
 facts <- list()
 for (outcome in c("low", "bwt")) for (estimand in c("ATE", "ATT", "ATO")) for (estimator in c("weighting", "standardisation", "aipw"))
-  facts <- c(facts, list(one(outcome, estimand, estimator)))
+  for (node in c("common", if (estimator != "standardisation") "intercepts")) facts <- c(facts, list(one(outcome, estimand, estimator, node)))
 cat(toJSON(facts, auto_unbox = TRUE, digits = NA, pretty = TRUE))

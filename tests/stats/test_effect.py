@@ -133,13 +133,19 @@ def test_the_e_value_is_that_of_the_paper() -> None:
     ("field", "value"),
     [
         *(("treatment", "age"), ("outcome", "treat"), ("adjust", "age + re78"), ("adjust", "offset(age)")),
-        *(("adjust", 3), ("estimand", "LATE"), ("estimator", "matching")),
+        *(("adjust", 3), ("estimand", "LATE"), ("estimator", "matching"), ("node", "random")),
     ],
 )
 def test_a_wrong_argument_is_named(field: str, value: Any) -> None:
     with pytest.raises(StudyError) as caught:
         fit(**{field: value})
     assert caught.value.field == field
+
+
+def test_standardisation_has_no_propensity_model_to_give_nodes_intercepts() -> None:
+    with pytest.raises(StudyError) as caught:
+        fit(estimator="standardisation", node="intercepts")
+    assert caught.value.field == "node"
 
 
 def test_a_term_that_does_not_vary_in_an_arm_identifies_no_contrast() -> None:

@@ -191,16 +191,18 @@ class Questions:
         *,
         estimand: str = "ATE",
         estimator: str = "aipw",
+        node: str = "common",
         level: float = 0.95,
         **keywords: Any,
     ) -> EffectView:
         """The causal contrast of the treated and the untreated over all cohorts, adjusted for the terms ``adjust``.
 
         ``estimand`` says whom it is about: everybody ("ATE"), the treated ("ATT"), the overlap of the arms ("ATO").
-        ``estimator`` is "aipw", "weighting" or "standardisation".
+        ``estimator`` is "aipw", "weighting" or "standardisation". With ``node="intercepts"`` the propensity model has
+        an intercept in each cohort, which stays there.
         """
         arguments = {"outcome": outcome, "treatment": treatment, "adjust": adjust}
-        arguments |= {"estimand": estimand, "estimator": estimator}
+        arguments |= {"estimand": estimand, "estimator": estimator, "node": node}
         return self._question(EffectView, "effect", {**arguments, "level": level}, keywords)
 
     def control_arm(

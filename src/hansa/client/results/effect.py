@@ -27,6 +27,12 @@ _HOW = {
     "standardisation": "standardisation of an outcome model fitted in each arm",
     "aipw": "augmented inverse-probability weighting (doubly robust)",
 }
+_BETWEEN = {
+    "common": "One propensity model is common to all cohorts: differences between cohorts that go with treatment are "
+    "not adjusted for.",
+    "intercepts": "The propensity model has an intercept in each cohort, so that people are weighted to be alike "
+    "within cohorts; cohorts in which all or none are treated take no part in the contrast.",
+}
 _FEW = 0.5
 
 
@@ -85,8 +91,7 @@ class EffectView(View):
             + f", {count(plain['treated'])} of them treated, by {_HOW[plain['estimator']]}, adjusted for "
             f"{plain['adjust']}. Errors are those of the stacked estimating equations (Lunceford and Davidian 2004, "
             "Stat Med 23:2937), which allow for the estimated models. Only masked sums left the cohorts "
-            f"(Hansa {__version__}; method effect, version 1). One propensity model is common to all cohorts: "
-            "differences between cohorts that go with treatment are not adjusted for." + emulated(self._study.study)
+            f"(Hansa {__version__}; method effect, version 1). " + _BETWEEN[plain["node"]] + emulated(self._study.study)
         )
 
     def _frame(self, field: str, key: str) -> pd.DataFrame:
@@ -99,7 +104,8 @@ class EffectView(View):
 
     def _contrasts(self) -> TableData:
         rows = tuple(Row(row["name"], (_interval(row), p_value(row["p"]))) for row in self._plain["contrasts"])
-        return TableData(self.title, ("Contrast", f"Value ({100 * self._plain['level']:g}% CI)", "p"), rows, ())
+        note = _BETWEEN[self._plain["node"]]
+        return TableData(self.title, ("Contrast", f"Value ({100 * self._plain['level']:g}% CI)", "p"), rows, (note,))
 
     def _means(self) -> TableData:
         rows = tuple(Row(row["arm"], (count(self._plain[row["arm"]]), _interval(row))) for row in self._plain["means"])

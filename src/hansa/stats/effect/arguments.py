@@ -12,13 +12,17 @@ from hansa.stats.arguments import level, no_others, one_name, one_of
 from hansa.stats.contract import Arguments
 from hansa.stats.effect.propensity import ESTIMANDS
 from hansa.stats.effect.rows import ESTIMATORS
+from hansa.stats.glm.arguments import NODES
 
 __all__ = ["Contrast", "read_adjustment", "read_contrast", "read_treatment"]
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """What is asked: two variables, the terms adjusted for, whom the contrast is about, and how it is had."""
+    """What is asked: two variables, the terms adjusted for, whom the contrast is about, and how it is had.
+
+    ``node``: whose intercepts the propensity model has.
+    """
 
     outcome: str
     treatment: str
@@ -26,6 +30,7 @@ class Contrast:
     family: str
     estimand: str
     estimator: str
+    node: str
     level: float
 
     @property
@@ -49,18 +54,28 @@ def read_contrast(arguments: Arguments, variables: Mapping[str, Variable]) -> Co
     FormulaError
         With the place in ``adjust``.
     """
-    no_others(arguments, "outcome", "treatment", "adjust", "estimand", "estimator", "level")
+    no_others(arguments, "outcome", "treatment", "adjust", "estimand", "estimator", "node", "level")
     outcome, treatment = one_name(arguments, "outcome", variables), read_treatment(arguments, variables)
     if outcome.type not in ("boolean", "number", "integer") or outcome.name == treatment.name:
         raise StudyError("the outcome is a number, or yes and no", fix="name another variable", field="outcome")
     adjust = read_adjustment(arguments, frozenset({outcome.name, treatment.name}))
+    estimator = one_of(arguments, "estimator", ESTIMATORS, "aipw")
+    node = one_of(arguments, "node", NODES, "common")
+    if node == "intercepts" and estimator == "standardisation":
+        raise StudyError(
+            "standardisation has no propensity model to give the nodes intercepts",
+            why="it rests on the outcome models alone",
+            fix="take aipw or weighting",
+            field="node",
+        )
     return Contrast(
         outcome=outcome.name,
         treatment=treatment.name,
         adjust=adjust,
         family="binomial" if outcome.type == "boolean" else "gaussian",
         estimand=one_of(arguments, "estimand", ESTIMANDS, "ATE"),
-        estimator=one_of(arguments, "estimator", ESTIMATORS, "aipw"),
+        estimator=estimator,
+        node=node,
         level=level(arguments),
     )
 

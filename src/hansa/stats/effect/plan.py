@@ -23,6 +23,7 @@ from hansa.stats.glm.basis import FACT_STEPS
 from hansa.stats.glm.design import reads
 from hansa.stats.glm.facts import pooled_facts
 from hansa.stats.glm.fit import Problem, fit_coefficients, null_point, pose, unscaled
+from hansa.stats.glm.profile import PROFILE
 from hansa.stats.glm.steps import IRLS, MEANS, SIZES, START
 
 __all__ = ["METHOD", "plan"]
@@ -37,7 +38,9 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> EffectResult:
     arguments : mapping
         ``outcome``: a number, or yes and no. ``treatment``: yes or no. ``adjust``: the terms of the propensity
         model and, by arm, of the outcome models. ``estimand``: "ATE" (default), "ATT" or "ATO". ``estimator``:
-        "aipw" (default), "weighting" or "standardisation". ``level``: of the intervals, 0.95.
+        "aipw" (default), "weighting" or "standardisation". ``node``: "common" (default), or "intercepts" for one of
+        each node in the propensity model, so that nodes may differ in how many they treat. ``level``: of the
+        intervals, 0.95.
 
     Returns
     -------
@@ -55,20 +58,22 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> EffectResult:
     """
     asked = read_contrast(arguments, cohorts.variables)
     outcome = _posed(cohorts, {"formula": asked.outcome_formula, "family": asked.family})
-    score = _posed(cohorts, {"formula": asked.propensity_formula, "family": "binomial"})
+    score = _posed(cohorts, {"formula": asked.propensity_formula, "family": "binomial", "node": asked.node})
     check_estimable(score)
-    fit = fit_coefficients(score, null_point(score))
-    alpha = on_columns(score, fit.point.beta)
+    within = asked.node == "intercepts"
+    alpha = on_columns(score, fit_coefficients(score, null_point(score)).point.beta)
+    alpha = np.append(0.0, alpha) if within else alpha
     beta = np.zeros((2, len(alpha)))
     if asked.estimator != "weighting":
         check_estimable(outcome)
         beta = _by_arm(outcome, score)
     request = Request(
         {
-            "propensity": {**score.request.arguments, "mix": None},
+            "propensity": {**score.request.arguments, "mix": None, "node": "common"},
             "outcome": outcome.request.arguments,
             "estimand": asked.estimand,
             "estimator": asked.estimator,
+            "within": within,
         }
     )
     balance = cohorts.sum("effect.balance", request, alpha=alpha, beta=beta)
@@ -77,7 +82,7 @@ def plan(cohorts: Cohorts, arguments: Arguments) -> EffectResult:
     totals = cohorts.sum("effect.equations", request, alpha=alpha, beta=beta, mu=mu)
     scale, centre = (float(outcome.request.arguments[name]) for name in ("response_scale", "response_centre"))
     means = mu / scale + centre
-    covariance = _sandwich(totals) / scale**2
+    covariance = _sandwich(totals["slope"], totals["meat"], first=int(within)) / scale**2
     return _result(asked, score.design, balance, means, covariance)
 
 
@@ -100,11 +105,14 @@ def _by_arm(outcome: Problem, score: Problem) -> FloatArray:
     return np.asarray(arms / scale * (shift if outcome.model.family == "gaussian" else 1.0))
 
 
-def _sandwich(totals: Totals) -> FloatArray:
-    """The covariance of the two mean potential outcomes: A^-1 B A^-T of the stacked equations."""
-    last = np.eye(len(totals["slope"]))[-2:]
-    influence = np.linalg.solve(totals["slope"].T, last.T).T
-    return np.asarray(influence @ totals["meat"] @ influence.T)
+def _sandwich(slope: FloatArray, meat: FloatArray, *, first: int) -> FloatArray:
+    """The covariance of the two mean potential outcomes: A^-1 B A^-T of the stacked equations.
+
+    They begin at ``first``: a common intercept that is not in the model has none.
+    """
+    slope, meat = slope[first:, first:], meat[first:, first:]
+    influence = np.linalg.solve(slope.T, np.eye(len(slope))[-2:].T).T
+    return np.asarray(influence @ meat @ influence.T)
 
 
 def _result(
@@ -117,6 +125,7 @@ def _result(
         family=asked.family,
         estimand=asked.estimand,
         estimator=asked.estimator,
+        node=asked.node,
         level=asked.level,
         n=round(float(balance["people"].sum())),
         untreated=round(float(balance["people"][0])),
@@ -139,7 +148,7 @@ METHOD = Method(
     name="effect",
     version=1,
     title="Causal contrast of two treatments",
-    steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, BALANCE, OUTCOMES, EQUATIONS),
+    steps=(*FACT_STEPS, SIZES, MEANS, START, IRLS, PROFILE, BALANCE, OUTCOMES, EQUATIONS),
     plan=plan,
     complete=_complete,
     counts_rows=True,

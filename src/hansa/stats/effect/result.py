@@ -56,7 +56,7 @@ class Balance:
 class EffectResult(Result):
     """A contrast over all nodes. ``effective_*`` are Kish's effective numbers of people behind the weights."""
 
-    schema: ClassVar[str] = "effect/1.0"
+    schema: ClassVar[str] = "effect/1.1"
 
     outcome: str
     treatment: str
@@ -64,6 +64,7 @@ class EffectResult(Result):
     family: str
     estimand: str
     estimator: str
+    node: str
     level: float
     n: int
     untreated: int

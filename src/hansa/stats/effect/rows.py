@@ -6,7 +6,7 @@ arms and outcomes within arms are cells, whichever estimator is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from hansa.model import Variable
 from hansa.model.exposure import Exposure, FloatArray
-from hansa.stats.contract import Arguments, Frame, Preparation
+from hansa.stats.contract import Arguments, Arrays, Frame, Preparation
 from hansa.stats.effect.propensity import ESTIMANDS
 from hansa.stats.glm.design import COLUMNS, DESIGN
 
@@ -34,7 +34,10 @@ def _dimensions(arguments: Arguments, variables: Mapping[str, Variable]) -> dict
 
 
 def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
-    """Scaled columns ``x`` (n, p), ``treated`` and outcome ``y`` (n,), ``usable`` rows, and what is asked."""
+    """Scaled columns ``x`` (n, p), ``treated`` and outcome ``y`` (n,), ``usable`` rows, and what is asked.
+
+    ``within``: whether the propensity model has an intercept of the node's own.
+    """
     chosen: dict[str, Any] = dict(arguments["propensity"])
     design = DESIGN.build(frame, chosen)
     outcome = COLUMNS.build(frame, arguments["outcome"])
@@ -47,7 +50,20 @@ def _build(frame: Frame, arguments: Arguments) -> dict[str, FloatArray]:
         "y": outcome["y"],
         "usable": usable,
         "asked": np.array(code, dtype=np.float64),
+        "within": np.array([float(arguments["within"])]),
     }
+
+
+_SINGLE = {"asked", "within"}
+"""Arrays that are the same in each partition."""
+
+
+def _joined(partitions: Sequence[Arrays]) -> dict[str, FloatArray]:
+    """All rows of a node: its own intercept is one of all of them."""
+    if len(partitions) == 1:
+        return dict(partitions[0])
+    rows = {name: np.concatenate([arrays[name] for arrays in partitions]) for name in partitions[0].keys() - _SINGLE}
+    return {**rows, **{name: partitions[0][name] for name in _SINGLE}}
 
 
 def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
@@ -60,4 +76,4 @@ def _exposures(frame: Frame, arguments: Arguments) -> tuple[Exposure, ...]:
     return replace(outcome, strata=(True, *outcome.strata[1:])), replace(score, name="propensity", remembered=False)
 
 
-ROWS = Preparation("effect.rows", 1, _reads, _dimensions, _build, _exposures)
+ROWS = Preparation("effect.rows", 1, _reads, _dimensions, _build, _exposures, join=_joined)
